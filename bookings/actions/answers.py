@@ -1,0 +1,43 @@
+"""What the mentor answers to a request."""
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from bookings.actions import history, locks
+from bookings.actions.states import refuse_unless
+from bookings.models import Appointment
+from mentorbook.errors import Refused
+from wallets.actions import release_hold
+
+Status = Appointment.Status
+
+
+class RequestExpired(Refused):
+    code = "request_expired"
+    message = _("This request was not answered in time and has expired; the student has the points back.")
+
+
+@locks.patiently
+@transaction.atomic
+def confirm_appointment(appointment, *, by, now) -> Appointment:
+    """Promise the requested session. The points stay held until it is over."""
+    appointment, _profiles = locks.lock_appointment(appointment)
+    refuse_unless(appointment, Status.REQUESTED, allowed=appointment.is_mentored_by(by))
+    if not appointment.can_be_confirmed_by(by, now):
+        raise RequestExpired
+    event = history.move(appointment, Status.CONFIRMED, by=by, now=now)
+    history.tell(appointment, appointment.student, event=event)
+    return appointment
+
+
+@locks.patiently
+@transaction.atomic
+def decline_appointment(appointment, *, by, reason="", now) -> Appointment:
+    """Turn the request down: all points go back to the payer, and the time is free again at once."""
+    appointment, profiles = locks.lock_appointment(appointment)
+    refuse_unless(appointment, Status.REQUESTED, allowed=appointment.is_mentored_by(by))
+    release_hold(appointment.escrow, by=by, subject=appointment, note=reason)
+    event = history.move(appointment, Status.DECLINED, by=by, reason=reason, returned=appointment.price_points, now=now)
+    history.tell(appointment, appointment.student, event=event)
+    history.refresh_next_free(profiles, now=now)
+    return appointment

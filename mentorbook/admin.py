@@ -1,0 +1,55 @@
+"""The console of those who run the place: Django's admin, which first shows what needs someone."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from mentors.models import MentorProfile
+from notifications.models import OutgoingEmail
+
+
+class AdminSite(admin.AdminSite):
+    site_title = settings.SITE_NAME
+    site_header = settings.SITE_NAME
+    index_title = _("Administration")
+
+    def index(self, request, extra_context=None):
+        return super().index(request, {"needs_someone": needs_someone(request.user), **(extra_context or {})})
+
+    def login(self, request, extra_context=None):
+        """Lead staff in. Everybody else is sent to the one sign-in page (`accounts.admin`) before this is asked.
+
+        Django's own form would sign in whoever it is given a password for, without the second factor.
+        """
+        return redirect("admin:index")
+
+    def password_change(self, request, extra_context=None):
+        """The one page for it, which counts wrong guesses and tells the person by mail."""
+        return redirect("account_change_password")
+
+
+def needs_someone(user):
+    """What waits for staff, as (sentence, address) pairs; only what `user` may look at."""
+    things = []
+    if user.has_perm("mentors.view_mentorprofile"):
+        waiting = MentorProfile.objects.filter(approval=MentorProfile.Approval.WAITING, user__is_active=True).count()
+        things.append(
+            (
+                waiting,
+                ngettext("%(count)d mentor waits for approval", "%(count)d mentors wait for approval", waiting),
+                reverse("admin:mentors_mentorprofile_changelist", query={"approval__exact": "waiting"}),
+            )
+        )
+    if user.has_perm("notifications.view_outgoingemail"):
+        failed = OutgoingEmail.objects.filter(status=OutgoingEmail.Status.FAILED).count()
+        things.append(
+            (
+                failed,
+                ngettext("%(count)d mail could not be delivered", "%(count)d mails could not be delivered", failed),
+                reverse("admin:notifications_outgoingemail_changelist", query={"status__exact": "failed"}),
+            )
+        )
+    return [(sentence % {"count": count}, url) for count, sentence, url in things if count]

@@ -1,0 +1,1 @@
+"""Believable data: to try mentorbook with, and to measure it with."""

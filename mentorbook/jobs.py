@@ -1,0 +1,65 @@
+"""What has to be done again and again: every app registers its sweeps from `AppConfig.ready`, `run_jobs` runs them.
+
+A job looks for rows that are due and deals with each in a transaction of its own, so it may be run at any time, twice
+at once, and killed in the middle; with nothing due it costs one cheap query.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+logger = logging.getLogger("mentorbook.jobs")
+
+
+class Sweep(Protocol):
+    def __call__(self, *, now: datetime, dry_run: bool = False) -> int:
+        """Deal with everything that is due at `now` (or only count it) and say how many there were."""
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    sweep: Sweep
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    count: int
+    seconds: float
+    error: Exception | None = None
+
+
+_jobs: dict[str, Job] = {}
+
+
+def register(name: str, sweep: Sweep):
+    """Have `sweep` run periodically under `name`. Jobs run in the order in which they were registered."""
+    _jobs[name] = Job(name, sweep)
+
+
+def registered() -> list[Job]:
+    return list(_jobs.values())
+
+
+def run(jobs: Iterable[Job], *, now: datetime, dry_run: bool = False, after_each: Callable[[], None] = lambda: None):
+    """Run `jobs` one after the other and yield an `Outcome` for each; the failure of one does not stop the next.
+
+    `after_each` is called between jobs, failed or not (a command that runs for days gives up stale connections there).
+    """
+    for job in jobs:
+        started = time.monotonic()
+        count, error = 0, None
+        try:
+            count = job.sweep(now=now, dry_run=dry_run) or 0
+        except Exception as exception:
+            error = exception
+            logger.exception("job %s failed", job.name)
+        seconds = time.monotonic() - started
+        if error is None:
+            logger.log(logging.INFO if count else logging.DEBUG, "job %s: %d in %.2f s", job.name, count, seconds)
+        after_each()
+        yield Outcome(job.name, count, seconds, error)

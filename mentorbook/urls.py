@@ -1,0 +1,17 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from mentorbook import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("dashboard/", views.dashboard, name="dashboard"),
+    path("accounts/", include("allauth.urls")),
+    path("people/", include("accounts.urls")),
+    path("mentors/", include("mentors.urls")),
+    path("bookings/", include("bookings.urls")),
+    path("reviews/", include("feedback.urls")),
+    path("wallet/", include("wallets.urls")),
+    path("notifications/", include("notifications.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,119 @@
+"""Telling people what happened, and what they do with what they were told."""
+
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import make_msgid
+from django.db import IntegrityError, transaction
+from django.template import Context
+from django.template.loader import get_template, render_to_string
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
+
+from mentorbook.errors import Refused
+from notifications import outbox
+from notifications.models import Notification, OutgoingEmail
+
+
+class AlreadySent(Refused):
+    code = "already_sent"
+    message = _("This mail has been sent, or is being sent right now. It does not go out twice.")
+
+
+def notify(recipient, *, kind: str, occasion: str, url: str, context: dict | None = None) -> Notification:
+    """Tell `recipient` what happened, in the page and by mail, as part of the caller's transaction.
+
+    The same `occasion` of the same `kind` is told a person once: the second call returns the first notification and
+    sends nothing. The words are those of `notifications/<kind>.txt`: its first line the title, the rest the body;
+    plain text (nothing is escaped), in the recipient's language, its times in the recipient's zone, whose name is
+    `zone`. `url` is the path of the page it is about. The mail leaves after the commit, and never when that fails.
+    """
+    if not is_local_path(url):
+        raise ValueError(f"A notification points to a page of this site, not to {url!r}.")
+    with speaking_to(recipient):
+        title, body = _words(kind, {"recipient": recipient, "zone": recipient.timezone, **(context or {})})
+        try:
+            with transaction.atomic():
+                # A race for the same occasion waits here for the other transaction and then finds what that one wrote.
+                notification = Notification.objects.create(
+                    recipient=recipient, kind=kind, occasion=occasion, title=title, body=body, url=url
+                )
+                if recipient.is_active:
+                    _promise_mail(notification)
+                return notification
+        except IntegrityError:
+            told = Notification.objects.filter(recipient=recipient, kind=kind, occasion=occasion).first()
+            if told is None:
+                raise
+            return told
+
+
+def mark_read(notification, *, now):
+    """Mark it read; a second time keeps the first time."""
+    Notification.objects.filter(pk=notification.pk).unread().update(read_at=now)
+
+
+def mark_all_read(recipient, *, now, up_to: int | None = None) -> int:
+    """Mark everything of `recipient` read, or only what is not newer than the notification with the id `up_to`."""
+    unread = Notification.objects.visible_to(recipient).unread()
+    if up_to is not None:
+        unread = unread.filter(pk__lte=up_to)
+    return unread.update(read_at=now)
+
+
+def send_again(email, *, now):
+    """Give a mail that failed a fresh start, to the address that its recipient has today."""
+    with transaction.atomic():
+        restarted = OutgoingEmail.objects.filter(
+            pk=email.pk, status__in=[OutgoingEmail.Status.FAILED, OutgoingEmail.Status.WAITING]
+        ).update(
+            status=OutgoingEmail.Status.WAITING,
+            to=email.notification.recipient.email,
+            attempts=0,
+            next_attempt_at=now,
+        )
+        if not restarted:
+            raise AlreadySent
+        transaction.on_commit(lambda: outbox.wake(), robust=True)
+
+
+def is_local_path(url: str) -> bool:
+    """Whether a redirect to `url` stays on this site."""
+    return url.startswith("/") and not url.startswith("//") and "\\" not in url and url.isprintable()
+
+
+@contextmanager
+def speaking_to(person):
+    """Inside the block, the language and the time zone are this person's."""
+    with translation.override(person.language), timezone.override(ZoneInfo(person.timezone)):
+        yield
+
+
+def _words(kind, context):
+    text = get_template(f"notifications/{kind}.txt").template.render(Context(context, autoescape=False))
+    title, _newline, body = text.replace("\r\n", "\n").replace("\0", "").strip().partition("\n")
+    # One printable line: it becomes the subject of a mail.
+    title = " ".join("".join(c if c.isprintable() else " " for c in title).split())
+    longest = Notification._meta.get_field("title").max_length
+    return (title if len(title) <= longest else title[: longest - 1] + "…"), body.strip()
+
+
+def _promise_mail(notification):
+    OutgoingEmail.objects.create(
+        notification=notification,
+        to=notification.recipient.email,
+        subject=notification.title,
+        body=render_to_string(
+            "notifications/email.txt",
+            {
+                "notification": notification,
+                "link": settings.BASE_URL + notification.get_absolute_url(),
+                "site_name": settings.SITE_NAME,
+                "site_url": settings.BASE_URL,
+            },
+        ),
+        message_id=make_msgid(domain=urlsplit(settings.BASE_URL).hostname),
+    )
+    transaction.on_commit(lambda: outbox.wake(), robust=True)

@@ -1,0 +1,79 @@
+"""The statement of a wallet: its rows as people read them, and the same as a CSV file."""
+
+import csv
+from collections.abc import Iterator
+
+from django.db.models import Exists, OuterRef, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from wallets.models import Transaction, Transfer, Wallet
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the machine's old code page
+CHUNK_ROWS = 500  # of a file, read at once
+
+
+def statement_rows(wallet: Wallet | None):
+    """The transfers of `wallet`, newest first, with all that a row shows, in a fixed number of queries."""
+    if wallet is None:
+        return Transfer.objects.none()
+    held_before = Transfer.objects.filter(
+        source=wallet, destination=OuterRef("source"), transaction__reason=Transaction.Reason.HOLD
+    )
+    return (
+        Transfer.objects.with_running_balance(wallet)
+        .annotate(comes_back=Exists(held_before))
+        .select_related("transaction__reverses")
+        .prefetch_related("transaction__subject")
+        .order_by("-id")
+    )
+
+
+def what(row: Transfer) -> str:
+    """What happened in this row, for the owner of the wallet: of a late cancellation the payer sees what came back."""
+    transaction = row.transaction
+    if transaction.reason == Transaction.Reason.CAPTURE and row.comes_back:
+        return Transaction.Reason.RELEASE.label
+    if transaction.reason == Transaction.Reason.REVERSAL:
+        return _("reversal: %(what)s") % {"what": transaction.reverses.get_reason_display()}
+    return transaction.get_reason_display()
+
+
+def held_points(wallet: Wallet | None) -> int:
+    """The points of `wallet` that wait in escrows for their sessions."""
+    if wallet is None:
+        return 0
+    return Wallet.objects.held_for(wallet).aggregate(held=Sum("balance_points"))["held"] or 0
+
+
+def defused(cell) -> str:
+    """`cell` as text that no spreadsheet takes for a formula."""
+    text = str(cell)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+class _Echo:
+    def write(self, line):
+        return line
+
+
+def statement_csv(wallet: Wallet | None, zone) -> Iterator[str]:
+    """The lines of the statement, newest first, with ISO times in `zone`."""
+    writer = csv.writer(_Echo())
+    yield BYTE_ORDER_MARK + writer.writerow(
+        [_("time"), _("what"), _("about"), _("note"), _("points in"), _("points out"), _("balance")]
+    )
+    for row in statement_rows(wallet).iterator(chunk_size=CHUNK_ROWS):
+        change = row.change_points
+        yield writer.writerow(
+            [
+                timezone.localtime(row.transaction.created_at, zone).isoformat(timespec="seconds"),
+                defused(what(row)),
+                defused(row.transaction.subject or ""),
+                defused(row.transaction.note),
+                change if change > 0 else "",
+                -change if change < 0 else "",
+                row.running_points,
+            ]
+        )
