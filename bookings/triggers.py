@@ -9,8 +9,7 @@ the same second with some. Another spelling (a `T`, an offset) would not, so the
 """
 
 from bookings.models import Appointment
-from mentorbook.triggers import Trigger
-from wallets.immutability import refusal
+from mentorbook.triggers import Trigger, append_only
 
 TABLE = "bookings_appointment"
 TIMES = ("starts_at", "ends_at", "blocked_from", "blocked_until")
@@ -64,13 +63,5 @@ TRIGGERS = [
     *no_overlap("bookings_no_overlap_mentor", "mentor_id", "blocked_from", "blocked_until"),
     *no_overlap("bookings_no_overlap_student", "student_id", "starts_at", "ends_at"),
     *canonical_times(),
-    *(
-        refusal(
-            f"bookings_appointmentevent_no_{event.lower()}",
-            "bookings_appointmentevent",
-            event,
-            "A line of an appointment''s history is never changed or deleted.",
-        )
-        for event in ("UPDATE", "DELETE", "TRUNCATE")
-    ),
+    *append_only("bookings_appointmentevent", "A line of an appointment''s history is never changed or deleted."),
 ]

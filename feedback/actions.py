@@ -12,10 +12,11 @@ from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
-from bookings.actions.locks import lock_appointment, lock_mentor, patiently
+from bookings.actions.locks import lock_appointment, lock_mentor
 from bookings.models import Appointment
 from feedback.models import Review
 from mentorbook.errors import NotAllowed, Refused
+from mentorbook.locks import patiently
 from mentors.actions import record_rating
 from notifications.actions import notify
 from notifications.models import Kind

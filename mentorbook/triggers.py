@@ -25,6 +25,36 @@ class Trigger:
         return {"sqlite": self.sqlite, "postgresql": self.postgresql}.get(vendor, ())
 
 
+def refusal(name, table, event, message, unless_same=()):
+    """A trigger that answers `event` on `table` with `message`; with columns named, only when one of them changes."""
+    columns = f" OF {', '.join(unless_same)}" if unless_same else ""
+    level = "STATEMENT" if event == "TRUNCATE" else "ROW"
+    function = f"""
+        CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation'; END $$
+    """
+    postgresql = (
+        function,
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {event}{columns} ON {table} FOR EACH {level}"
+        f"{_when(unless_same, 'IS DISTINCT FROM')} EXECUTE FUNCTION {name}()",
+    )
+    sqlite = (
+        f"DROP TRIGGER IF EXISTS {name}",
+        f"CREATE TRIGGER {name} BEFORE {event}{columns} ON {table} FOR EACH ROW"
+        f"{_when(unless_same, 'IS NOT')} BEGIN SELECT RAISE(ABORT, '{message}'); END",
+    )
+    return Trigger(name, table, sqlite=() if event == "TRUNCATE" else sqlite, postgresql=postgresql)
+
+
+def _when(columns, differs):
+    return f" WHEN ({' OR '.join(f'OLD.{column} {differs} NEW.{column}' for column in columns)})" if columns else ""
+
+
+def append_only(table, message):
+    """Triggers that answer every change and every deletion of a row of `table` with `message`."""
+    return [refusal(f"{table}_no_{event.lower()}", table, event, message) for event in ("UPDATE", "DELETE", "TRUNCATE")]
+
+
 _triggers: dict[str, tuple[Trigger, ...]] = {}
 
 

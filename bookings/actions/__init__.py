@@ -35,7 +35,6 @@ from bookings.actions.hours import (
     set_day_hours,
     set_days_off,
 )
-from bookings.actions.locks import Busy
 from bookings.actions.overdue import (
     complete_past_appointments,
     expire_request,
@@ -46,7 +45,6 @@ from bookings.actions.states import AlreadyDecided, NotConfirmedYet, TooEarly
 
 __all__ = [
     "AlreadyDecided",
-    "Busy",
     "DaysOffOutOfRange",
     "HoursOutOfRange",
     "HoursOverlap",

@@ -7,6 +7,7 @@ from bookings.actions import history, locks
 from bookings.actions.states import refuse_unless
 from bookings.models import Appointment
 from mentorbook.errors import Refused
+from mentorbook.locks import patiently
 from wallets.actions import release_hold
 
 Status = Appointment.Status
@@ -17,7 +18,7 @@ class RequestExpired(Refused):
     message = _("This request was not answered in time and has expired; the student has the points back.")
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def confirm_appointment(appointment, *, by, now) -> Appointment:
     """Promise the requested session. The points stay held until it is over."""
@@ -30,7 +31,7 @@ def confirm_appointment(appointment, *, by, now) -> Appointment:
     return appointment
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def decline_appointment(appointment, *, by, reason="", now) -> Appointment:
     """Turn the request down: all points go back to the payer, and the time is free again at once."""

@@ -21,6 +21,7 @@ from bookings.actions.overdue import expire_request
 from bookings.models import Appointment
 from bookings.slots import Reason
 from mentorbook.errors import NotAllowed, Refused
+from mentorbook.locks import limit_waiting, patiently
 from mentors.models import MentorProfile
 from wallets.actions import IdempotencyMismatch, hold_points, open_escrow, wallet_of
 
@@ -183,7 +184,7 @@ def _people_of(wish):
     return mentor, get_user_model().objects.get(pk=wish.student_id)
 
 
-@locks.patiently
+@patiently
 def _book(wish, now):
     try:
         with transaction.atomic():
@@ -196,7 +197,7 @@ def _book(wish, now):
 
 
 def _book_under_locks(wish, now):
-    locks.limit_waiting()
+    limit_waiting()
     people = locks.lock_people(wish.mentor_id, wish.student_id)
     mentor, student = people.mentor, people.student
     calendar = _ask(wish, mentor, student, now)

@@ -13,6 +13,7 @@ from bookings.actions import history, locks
 from bookings.actions.states import TooEarly, refuse_unless
 from bookings.models import Appointment
 from mentorbook.errors import Refused
+from mentorbook.locks import patiently
 from mentors.actions import count_completed_session
 from wallets.actions import capture_hold, release_hold, wallet_of
 
@@ -24,7 +25,7 @@ class TooLateToCancel(Refused):
     message = gettext_lazy("The session has begun, so it can no longer be cancelled. Nothing has changed.")
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def cancel_appointment(appointment, *, by, reason="", now) -> Appointment:
     """Cancel `appointment` and return to the payer what its terms allow (`refund_if_cancelled`); the rest is the
@@ -57,7 +58,7 @@ def cancel_appointment(appointment, *, by, reason="", now) -> Appointment:
     return appointment
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def complete_appointment(appointment, *, by, now) -> Appointment:
     """Say that the session took place: the held points go to the mentor.
@@ -80,7 +81,7 @@ def complete_appointment(appointment, *, by, now) -> Appointment:
     return appointment
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def report_no_show(appointment, *, by, reason="", now) -> Appointment:
     """Report that the student did not come, ten minutes after the start at the earliest: the mentor is paid."""

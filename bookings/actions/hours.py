@@ -12,6 +12,7 @@ from bookings import slots
 from bookings.actions import history, locks
 from bookings.models import DAY_MINUTES, Appointment, DateOverride, WeeklyHours
 from mentorbook.errors import Refused
+from mentorbook.locks import limit_waiting, patiently
 from mentors.actions import update_profile
 
 LONGEST_TIME_OFF_DAYS = 366
@@ -42,7 +43,7 @@ class DaysOffOutOfRange(Refused):
     message = _("Choose a last day that is not before the first, and at most a year of days off at once.")
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def replace_availability(
     mentor,
@@ -57,7 +58,7 @@ def replace_availability(
     Windows are (start, end) in minutes of the local day, as in `slots.Hours`; an override without windows is a day
     off. An override that stays keeps its note. Sessions booked already stay, wherever they are.
     """
-    locks.limit_waiting()
+    limit_waiting()
     profile = locks.lock_mentor(mentor.pk)
     week = {weekday: _checked(windows, weekday) for weekday, windows in weekly.items()}
     if timezone is not None and timezone != profile.timezone:
@@ -76,17 +77,17 @@ def replace_availability(
     return profile
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def set_day_hours(mentor, date: dt.date, windows: Iterable[Window], note="", now: dt.datetime | None = None):
     """Let `windows` replace the weekly hours on one date."""
-    locks.limit_waiting()
+    limit_waiting()
     profile = locks.lock_mentor(mentor.pk)
     _override(profile, {date: [list(window) for window in _checked(windows, date)]}, note)
     history.refresh_next_free([profile], now=now or clock.now())
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def set_days_off(
     mentor, first: dt.date, last: dt.date, note: str = "", now: dt.datetime | None = None
@@ -97,7 +98,7 @@ def set_days_off(
     """
     if not dt.timedelta() <= last - first < dt.timedelta(days=LONGEST_TIME_OFF_DAYS):
         raise DaysOffOutOfRange
-    locks.limit_waiting()
+    limit_waiting()
     profile = locks.lock_mentor(mentor.pk)
     _override(profile, {first + dt.timedelta(days=day): [] for day in range((last - first).days + 1)}, note)
     history.refresh_next_free([profile], now=now or clock.now())
@@ -111,11 +112,11 @@ def set_days_off(
     )
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def remove_overrides(mentor, first: dt.date, last: dt.date, now: dt.datetime | None = None) -> int:
     """Let the weekly hours hold again from first to last, both included; how many dates that changed."""
-    locks.limit_waiting()
+    limit_waiting()
     profile = locks.lock_mentor(mentor.pk)
     removed, _by_model = profile.date_overrides.filter(date__range=(first, last)).delete()
     history.refresh_next_free([profile], now=now or clock.now())

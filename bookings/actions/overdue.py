@@ -11,6 +11,7 @@ from bookings.actions import history, locks
 from bookings.actions.endings import complete_appointment
 from bookings.models import Appointment
 from mentorbook.errors import Refused
+from mentorbook.locks import patiently
 from mentors.models import MentorProfile
 from wallets.actions import release_hold
 
@@ -42,7 +43,7 @@ def complete_past_appointments(*, now, dry_run=False) -> int:
     return _sweep(overdue, complete, dry_run)
 
 
-@locks.patiently
+@patiently
 @transaction.atomic
 def expire_request(appointment, *, now) -> bool:
     """Let one request expire if it is still unanswered and its time is over; whether it did."""

@@ -1,11 +1,10 @@
 import datetime as dt
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import transaction
 
 from bookings.actions import (
     AlreadyDecided,
-    Busy,
     LengthNotOffered,
     MentorNotBookable,
     NotConfirmedYet,
@@ -23,11 +22,9 @@ from bookings.actions import (
     confirm_appointment,
     decline_appointment,
     expire_requests,
-    locks,
     refresh_next_free_times,
     report_no_show,
 )
-from bookings.actions.locks import patiently
 from bookings.models import Appointment, AppointmentEvent
 from bookings.slots import Reason
 from bookings.tests.factories import AppointmentFactory, book, book_confirmed, rich, works_every_day
@@ -636,43 +633,6 @@ def test_names_and_titles_are_not_escaped_in_plain_text(ann, mentor, max):
 
 
 # --- Locks ------------------------------------------------------------------------------------------------------------
-
-
-class LockConflict(Exception):
-    sqlstate = "40P01"
-
-
-def conflict():
-    error = OperationalError("deadlock detected")
-    error.__cause__ = LockConflict()
-    return error
-
-
-def test_a_lost_deadlock_is_tried_once_more(monkeypatch):
-    monkeypatch.setattr(locks, "connection", type("PostgreSQL", (), {"vendor": "postgresql"}))
-    outcomes = [conflict(), "done"]
-
-    @patiently
-    def action():
-        outcome = outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    assert action() == "done"
-    outcomes[:] = [conflict(), conflict(), "never"]
-    with pytest.raises(Busy) as refusal:
-        action()
-    assert (refusal.value.status, outcomes) == (503, ["never"])
-
-
-def test_other_database_errors_are_not_hidden():
-    @patiently
-    def action():
-        raise OperationalError("the server is gone")
-
-    with pytest.raises(OperationalError):
-        action()
 
 
 def test_actions_lock_the_mentor_and_then_the_appointment(ann, mentor, django_assert_max_num_queries):

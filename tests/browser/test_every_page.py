@@ -118,7 +118,9 @@ for name, words in (("new", "Nora New"), ("wait", "Wanda Waiting"), ("long", LON
             approve_mentor(profile, by=User.objects.get(email="ada@example.org"), now=now)
 mentor = MentorProfile.objects.get(pk=1)
 free = first_free_times([mentor], now)[mentor.pk].astimezone(datetime.UTC)
-lately = AppointmentFactory(student=ann, mentor=mentor, status="completed", starts_at=now - datetime.timedelta(days=2))
+# Over midnight where Ann is: the longest time that a page has to fit.
+midnight = now.replace(hour=22, minute=30) - datetime.timedelta(days=2)
+lately = AppointmentFactory(student=ann, mentor=mentor, status="completed", starts_at=midnight)
 print(json.dumps({
     "ann": {
         "session": theirs.upcoming(now).first().get_absolute_url(),
