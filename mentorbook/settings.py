@@ -230,6 +230,11 @@ MENTORS_NEED_APPROVAL = env.bool("MENTORS_NEED_APPROVAL", default=True)
 REQUEST_EXPIRES_AFTER_HOURS = env.int("REQUEST_EXPIRES_AFTER_HOURS", default=24)
 COMPLETES_AFTER_HOURS = env.int("COMPLETES_AFTER_HOURS", default=24)
 LATE_REFUND_PERCENT = env.int("LATE_REFUND_PERCENT", default=50)
+KNOWLEDGE_IS_PUBLIC = env.bool("KNOWLEDGE_IS_PUBLIC", default=True)
+OPEN_TICKETS_PER_STUDENT = env.int("OPEN_TICKETS_PER_STUDENT", default=4)
+TICKETS_RELEASED_AFTER_DAYS = env.int("TICKETS_RELEASED_AFTER_DAYS", default=3)
+TICKETS_CLOSE_AFTER_DAYS = env.int("TICKETS_CLOSE_AFTER_DAYS", default=7)
+REPLY_EDITABLE_MINUTES = env.int("REPLY_EDITABLE_MINUTES", default=15)
 REVIEWS_SHOWN_AFTER_DAYS = env.int("REVIEWS_SHOWN_AFTER_DAYS", default=14)
 
 # --- Mail -------------------------------------------------------------------------------------------------------------

@@ -241,6 +241,12 @@ class MentorProfile(models.Model):
         _("free cancelling until … hours before"), default=24, validators=[MaxValueValidator(30 * 24)]
     )
     takes_chats = models.BooleanField(_("chats are welcome"), default=True)
+    tickets_at_once = models.PositiveSmallIntegerField(
+        _("tickets at a time"),
+        default=4,
+        validators=[MaxValueValidator(50)],
+        help_text=_("How many questions in writing you work on at once. 0: none."),
+    )
     meeting_url = models.URLField(
         _("meeting link"), max_length=500, blank=True, validators=[URLValidator(schemes=["http", "https"])]
     )
@@ -250,6 +256,16 @@ class MentorProfile(models.Model):
     rating_sum = models.PositiveIntegerField(default=0, editable=False)
     rating_rank = models.FloatField(default=PRIOR_MEAN, editable=False, help_text=_("Bayesian mean, for order only."))
     sessions_completed = models.PositiveIntegerField(default=0, editable=False)
+    tickets_solved = models.PositiveIntegerField(default=0, editable=False)
+    tickets_answered = models.PositiveIntegerField(
+        default=0, editable=False, help_text=_("Of how many tickets the first-response time is known.")
+    )
+    first_response_minutes = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text=_("Median, from taking a ticket to the first word in it.")
+    )
+    solution_minutes = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text=_("Median, from taking a ticket to its solution.")
+    )
     next_free_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_free_checked_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text=_("Empty: something changed, look again.")
@@ -318,3 +334,24 @@ class MentorProfile(models.Model):
     def prices(self):
         """(minutes, points) of every length offered, shortest first."""
         return [(minutes, self.price_points(minutes)) for minutes in sorted(self.session_minutes)]
+
+
+class ProvenSkill(models.Model):
+    """How much a mentor has solved with a tag: the number of solved tickets, each losing half its weight in 180 days.
+
+    Kept as one number and the time it holds for (`mentors.matching.decayed`), so that nothing has to be counted anew.
+    """
+
+    mentor = models.ForeignKey(MentorProfile, on_delete=models.CASCADE, related_name="proven_skills")
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="+")
+    weight = models.FloatField(default=0)
+    weighed_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tag", "mentor"], name="mentors_skill_once"),
+            models.CheckConstraint(condition=Q(weight__gte=0), name="mentors_skill_not_negative"),
+        ]
+
+    def __str__(self):
+        return f"{self.mentor_id}: {self.tag_id}"
