@@ -237,6 +237,17 @@ TICKETS_CLOSE_AFTER_DAYS = env.int("TICKETS_CLOSE_AFTER_DAYS", default=7)
 REPLY_EDITABLE_MINUTES = env.int("REPLY_EDITABLE_MINUTES", default=15)
 REVIEWS_SHOWN_AFTER_DAYS = env.int("REVIEWS_SHOWN_AFTER_DAYS", default=14)
 
+# Who fits a ticket (mentors/matching.py has the formula): what each part counts beside the expertise, which multiplies.
+MATCHING = {
+    "base": 0.55,
+    "rating": 0.15,
+    "response": 0.15,
+    "load": 0.10,
+    "history": 0.05,
+    "declared": 0.5,  # a tag that a mentor only lists, beside 1 for one that they have solved many tickets with
+    "half_life_days": 180,  # of a solved ticket's weight as a proof
+}
+
 # --- Mail -------------------------------------------------------------------------------------------------------------
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
