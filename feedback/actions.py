@@ -1,7 +1,10 @@
 """Reviews: written after a session, shown when both have written or after two weeks, counted in a mentor's rating.
 
-Locks as everywhere: mentor → appointment. Whatever changes which reviews of a mentor are shown holds the mentor's row
-and counts them anew, so that the rating is right whoever comes at the same moment.
+After a ticket only its student reviews, so nobody could answer a rating with a rating: it is shown as soon as it cannot
+be changed any more.
+
+Locks as everywhere: mentor → appointment or ticket. Whatever changes which reviews of a mentor are shown holds the
+mentor's row and counts them anew, so that the rating is right whoever comes at the same moment.
 """
 
 import datetime as dt
@@ -10,23 +13,32 @@ import logging
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from bookings.actions.locks import lock_appointment, lock_mentor
 from bookings.models import Appointment
-from feedback.models import Review
+from feedback.models import EDITABLE_FOR, Review
 from mentorbook.errors import NotAllowed, Refused
-from mentorbook.locks import patiently
+from mentorbook.locks import limit_waiting, patiently
 from mentors.actions import record_rating
 from notifications.actions import notify
 from notifications.models import Kind
+from tickets.models import Ticket
 
 logger = logging.getLogger(__name__)
+
+MENTOR_ID = Coalesce("appointment__mentor", "ticket__mentor")
 
 
 class NotOver(Refused):
     code = "not_over"
     message = _("This session is not completed yet. You can review it afterwards.")
+
+
+class NotClosed(Refused):
+    code = "not_closed"
+    message = _("This ticket is not closed yet. You can review it afterwards.")
 
 
 class NotHeld(Refused):
@@ -36,7 +48,7 @@ class NotHeld(Refused):
 
 class AlreadyReviewed(Refused):
     code = "already_reviewed"
-    message = _("You have reviewed this session already. What you wrote first is kept.")
+    message = _("You have reviewed this already. What you wrote first is kept.")
 
 
 class ReviewSeen(Refused):
@@ -117,6 +129,48 @@ def why_not_reviewable(appointment: Appointment, *, author, reviews, now: dt.dat
 
 @patiently
 @transaction.atomic
+def review_ticket(ticket: Ticket, *, author, rating: int, comment: str = "", now: dt.datetime) -> Review:
+    """Review the mentor of a closed ticket, as its student. Shown after 48 hours, until when it can be changed.
+
+    The mentor is told that there is a review, and learns the rating when it is shown.
+    """
+    limit_waiting()
+    mentor = lock_mentor(ticket.mentor_id) if ticket.mentor_id else None
+    ticket = Ticket.objects.select_for_update(no_key=True, of=("self",)).select_related("student").get(pk=ticket.pk)
+    refusal = why_ticket_not_reviewable(ticket, author=author, reviews=list(ticket.reviews.all()))
+    if refusal:
+        raise refusal
+    review = Review.objects.create(
+        ticket=ticket,
+        author=author,
+        recipient=mentor.user,
+        about=Review.About.MENTOR,
+        rating=rating,
+        comment=comment,
+        created_at=now,
+        shown_at=now + EDITABLE_FOR,
+    )
+    notify(
+        review.recipient,
+        kind=Kind.REVIEW_RECEIVED,
+        occasion=f"review:{review.pk}",
+        url=ticket.get_absolute_url(),
+        context={"review": review, "ticket": ticket, "author": author, "shown": False},
+    )
+    return review
+
+
+def why_ticket_not_reviewable(ticket: Ticket, *, author, reviews) -> Refused | None:
+    """The refusal that `author` would meet now, or None; `reviews` are those that the ticket has."""
+    if not ticket.is_asked_by(author):
+        return NotAllowed()
+    if any(review.author_id == author.pk for review in reviews):
+        return AlreadyReviewed()
+    return None if ticket.status == Ticket.Status.CLOSED else NotClosed()
+
+
+@patiently
+@transaction.atomic
 def edit_review(review: Review, *, by, rating: int, comment: str = "", now: dt.datetime) -> Review:
     """Change one's own review, for 48 hours and until it is shown. Nobody is told: nobody has seen it."""
     review = _locked(review)
@@ -142,7 +196,7 @@ def hide_review(review: Review, *, by, reason: str, now: dt.datetime) -> Review:
         return review
     review.hidden_at, review.hidden_by, review.hidden_reason = now, by, reason.strip()[:200]
     review.save(update_fields=["hidden_at", "hidden_by", "hidden_reason"])
-    _count_rating(review.appointment.mentor, now)
+    _count_rating(review.subject.mentor, now)
     logger.info("Review %s hidden by user %s: %s", review.pk, by.pk, review.hidden_reason)
     return review
 
@@ -159,7 +213,7 @@ def unhide_review(review: Review, *, by, now: dt.datetime) -> Review:
     logger.info("Review %s shown again by user %s; it was hidden for: %s", review.pk, by.pk, review.hidden_reason)
     review.hidden_at, review.hidden_by, review.hidden_reason = None, None, ""
     review.save(update_fields=["hidden_at", "hidden_by", "hidden_reason"])
-    _count_rating(review.appointment.mentor, now)
+    _count_rating(review.subject.mentor, now)
     return review
 
 
@@ -172,7 +226,8 @@ def publish_due_reviews(*, now: dt.datetime, dry_run: bool = False) -> int:
     if dry_run:
         return due.count()
     published = 0
-    for mentor_id in due.order_by("appointment__mentor").values_list("appointment__mentor", flat=True).distinct():
+    of_mentors = due.annotate(mentor_id=MENTOR_ID).order_by("mentor_id").values_list("mentor_id", flat=True).distinct()
+    for mentor_id in of_mentors:
         published += _publish_for(mentor_id, now)
     return published
 
@@ -181,16 +236,24 @@ def publish_due_reviews(*, now: dt.datetime, dry_run: bool = False) -> int:
 @transaction.atomic
 def _publish_for(mentor_id, now):
     mentor = lock_mentor(mentor_id)
-    published = Review.objects.to_publish(now).filter(appointment__mentor=mentor).update(published_at=now)
+    due = Review.objects.to_publish(now).annotate(mentor_id=MENTOR_ID).filter(mentor_id=mentor.pk)
+    published = Review.objects.filter(pk__in=due.values("pk")).update(published_at=now)
     _count_rating(mentor, now)
     return published
 
 
 def _locked(review):
-    """`review` as it is now, with its locked appointment."""
-    appointment, _profiles = lock_appointment(review.appointment)
-    review = Review.objects.select_related("author", "recipient").get(pk=review.pk)
-    review.appointment = appointment
+    """`review` as it is now, with what it is about, whose mentor is locked."""
+    rows = Review.objects.select_related("author", "recipient", "ticket")
+    if review.appointment_id:
+        appointment, _profiles = lock_appointment(review.appointment)
+        review = rows.get(pk=review.pk)
+        review.appointment = appointment
+    else:
+        limit_waiting()
+        mentor = lock_mentor(review.ticket.mentor_id)
+        review = rows.get(pk=review.pk)
+        review.ticket.mentor = mentor
     return review
 
 

@@ -19,14 +19,14 @@ class ReasonForm(ActionForm):
 class ReviewAdmin(ReadOnlyAdmin):
     """Reviews are read here, hidden and shown again; nobody edits the words of others."""
 
-    list_display = ["appointment", "rating", "begin", "author", "recipient", "about", "shown_at", "hidden"]
+    list_display = ["subject", "rating", "begin", "author", "recipient", "about", "shown_at", "hidden"]
     list_filter = [
         "about",
         "rating",
         ("hidden_at", admin.EmptyFieldListFilter),
         "created_at",
     ]
-    list_select_related = ["appointment", "author", "recipient"]
+    list_select_related = ["appointment", "ticket", "author", "recipient"]
     search_fields = [
         "comment",
         "author__name",
@@ -34,6 +34,7 @@ class ReviewAdmin(ReadOnlyAdmin):
         "recipient__name",
         "recipient__email",
         "appointment__title",
+        "ticket__title",
     ]
     action_form = ReasonForm
     actions = ["hide", "unhide"]
@@ -60,7 +61,7 @@ class ReviewAdmin(ReadOnlyAdmin):
 
     def _act(self, request, queryset, action, logged, **words):
         done = 0
-        for review in queryset.select_related("appointment__mentor", "author", "recipient"):
+        for review in queryset.select_related("appointment__mentor", "ticket__mentor", "author", "recipient"):
             try:
                 action(review, by=request.user, now=timezone.now(), **words)
             except Refused as refusal:

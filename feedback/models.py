@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from bookings.models import Appointment
+from tickets.models import Ticket
 
 EDITABLE_FOR = dt.timedelta(hours=48)
 ASKED_FOR = dt.timedelta(days=30)
@@ -39,13 +40,16 @@ class ReviewQuerySet(models.QuerySet):
 
 
 class Review(models.Model):
-    """A rating with words, of one person by the other, after a session."""
+    """A rating with words: of one person by the other after a session, or of the mentor after a ticket."""
 
     class About(models.TextChoices):
         MENTOR = "mentor", _("of the mentor")
         STUDENT = "student", _("of the student")
 
-    appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, related_name="reviews")
+    appointment = models.ForeignKey(
+        Appointment, on_delete=models.PROTECT, null=True, blank=True, related_name="reviews"
+    )
+    ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, null=True, blank=True, related_name="reviews")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews_written")
     recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews_received")
     about = models.CharField(max_length=10, choices=About.choices)
@@ -68,7 +72,13 @@ class Review(models.Model):
     class Meta:
         ordering = ["-shown_at", "-id"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(appointment__isnull=False, ticket=None)
+                | Q(appointment=None, ticket__isnull=False, about="mentor"),
+                name="feedback_of_session_or_ticket",
+            ),
             models.UniqueConstraint(fields=["appointment", "author"], name="feedback_one_a_person_and_session"),
+            models.UniqueConstraint(fields=["ticket", "author"], name="feedback_one_a_person_and_ticket"),
             models.CheckConstraint(condition=Q(rating__gte=1, rating__lte=5), name="feedback_rating_1_to_5"),
             models.CheckConstraint(condition=~Q(author=F("recipient")), name="feedback_not_of_oneself"),
         ]
@@ -81,7 +91,12 @@ class Review(models.Model):
         return f"{self.rating}/5, {self.author} → {self.recipient}"
 
     def get_absolute_url(self):
-        return f"{self.appointment.get_absolute_url()}#reviews"
+        return f"{self.subject.get_absolute_url()}#reviews"
+
+    @property
+    def subject(self):
+        """The appointment or the ticket that it is about; both have a title and a mentor."""
+        return self.appointment or self.ticket
 
     @property
     def is_hidden(self):
@@ -113,4 +128,15 @@ def sessions_to_review(user, now):
         )
         .with_people()
         .order_by("-ends_at", "-id")
+    )
+
+
+def tickets_to_review(user, now):
+    """Tickets of `user` that were closed within the last month and wait for a review of their mentor, newest first."""
+    mine = Review.objects.filter(ticket=OuterRef("pk"), author=user)
+    return (
+        Ticket.objects.of_student(user)
+        .filter(~Exists(mine), status=Ticket.Status.CLOSED, closed_at__gt=now - ASKED_FOR)
+        .with_people()
+        .order_by("-closed_at", "-id")
     )

@@ -9,14 +9,24 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from bookings.models import Appointment
-from feedback.actions import AlreadyReviewed, ReviewFinal, ReviewSeen, edit_review, why_not_reviewable, write_review
+from feedback.actions import (
+    AlreadyReviewed,
+    ReviewFinal,
+    ReviewSeen,
+    edit_review,
+    review_ticket,
+    why_not_reviewable,
+    why_ticket_not_reviewable,
+    write_review,
+)
 from feedback.forms import ReviewForm
-from feedback.models import Review
+from feedback.models import EDITABLE_FOR, Review
 from feedback.ratings import rating_of, reviews_of_mentor
 from mentorbook.errors import NotAllowed
 from mentorbook.pages import paginate
 from mentorbook.refusals import refusals_on, render_form
 from mentors.models import MentorProfile
+from tickets.models import Ticket
 
 
 @require_http_methods(["GET", "POST"])
@@ -41,7 +51,7 @@ def write(request, appointment_pk):
         "feedback/review_form.html",
         form,
         {
-            "appointment": appointment,
+            "subject": appointment,
             "recipient": appointment.mentor.user if of_mentor else appointment.student,
             "of_mentor": of_mentor,
             "other_has_written": bool(reviews),
@@ -50,9 +60,41 @@ def write(request, appointment_pk):
     )
 
 
+@require_http_methods(["GET", "POST"])
+def write_of_ticket(request, ticket_pk):
+    ticket = get_object_or_404(Ticket.objects.visible_to(request.user).with_people(), pk=ticket_pk)
+    now = timezone.now()
+    refusal = why_ticket_not_reviewable(ticket, author=request.user, reviews=list(ticket.reviews.all()))
+    if request.method == "GET" and isinstance(refusal, AlreadyReviewed):
+        return redirect(f"{ticket.get_absolute_url()}#reviews")
+    if refusal and (request.method == "GET" or isinstance(refusal, NotAllowed)):
+        raise refusal
+    form = ReviewForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        with refusals_on(form):
+            review = review_ticket(ticket, author=request.user, now=now, **form.cleaned_data)
+            messages.success(request, _told_when_shown(review, now))
+            return redirect(review)
+    return render_form(
+        request,
+        "feedback/review_form.html",
+        form,
+        {
+            "subject": ticket,
+            "recipient": ticket.mentor and ticket.mentor.user,
+            "of_mentor": True,
+            "shown_at": now + EDITABLE_FOR,
+        },
+    )
+
+
 def _told_when_shown(review, now):
     if review.is_shown(now):
         return _("Your review is saved. Both reviews can be read now.")
+    if review.ticket_id:
+        return _("Your review is saved. Until it is shown on %(day)s you can change it.") % {
+            "day": date_format(timezone.localtime(review.shown_at), "j F")
+        }
     return _("Your review is saved. %(name)s reads it on %(day)s, or as soon as both of you have written.") % {
         "name": review.recipient.get_short_name(),
         "day": date_format(timezone.localtime(review.shown_at), "j F"),
@@ -62,7 +104,7 @@ def _told_when_shown(review, now):
 @require_http_methods(["GET", "POST"])
 def edit(request, pk):
     mine = Review.objects.filter(author=request.user).select_related(
-        "recipient", "appointment__mentor__user", "appointment__student"
+        "recipient", "appointment__mentor__user", "appointment__student", "ticket__mentor__user"
     )
     review = get_object_or_404(mine, pk=pk)
     now = timezone.now()
@@ -83,7 +125,7 @@ def edit(request, pk):
         form,
         {
             "review": review,
-            "appointment": review.appointment,
+            "subject": review.subject,
             "recipient": review.recipient,
             "of_mentor": review.about == Review.About.MENTOR,
             "shown_at": review.shown_at,

@@ -3,8 +3,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import ngettext
 
-from feedback.actions import why_not_reviewable
-from feedback.models import Review, sessions_to_review
+from feedback.actions import why_not_reviewable, why_ticket_not_reviewable
+from feedback.models import Review, sessions_to_review, tickets_to_review
 from feedback.ratings import rating_of, reviews_of_mentor
 from mentorbook.pieces import icon
 
@@ -59,9 +59,27 @@ def appointment_reviews(context, appointment):
     }
 
 
+@register.inclusion_tag("feedback/_ticket_reviews.html", takes_context=True)
+def ticket_reviews(context, ticket):
+    """The student's review of a ticket's mentor, for whoever may read or write it. One query."""
+    user, now = context["user"], timezone.now()
+    reviews = list(ticket.reviews.select_related("author", "recipient"))
+    mine = next((review for review in reviews if review.author_id == user.pk), None)
+    return {
+        "ticket": ticket,
+        "mine": mine,
+        "can_edit": mine is not None and mine.can_be_edited_by(user, now),
+        "mine_waits": mine is not None and now < mine.shown_at,
+        "others": [review for review in reviews if review is not mine and (user.is_staff or review.is_shown(now))],
+        "can_write": why_ticket_not_reviewable(ticket, author=user, reviews=reviews) is None,
+        "user": user,
+    }
+
+
 @register.inclusion_tag("feedback/_dashboard_reviews.html", takes_context=True)
 def dashboard_reviews(context):
-    """Sessions that wait for a review of the person who looks, and what others wrote about them lately. Two queries."""
+    """Sessions and tickets that wait for a review of the person who looks, and what others wrote about them lately.
+    Three queries."""
     user, now = context["user"], timezone.now()
     return {
         "user": user,
@@ -69,5 +87,8 @@ def dashboard_reviews(context):
             (appointment, appointment.mentor.user if appointment.student_id == user.pk else appointment.student)
             for appointment in sessions_to_review(user, now)[:ON_DASHBOARD]
         ],
-        "received": Review.objects.received_lately(user, now).select_related("author", "appointment")[:ON_DASHBOARD],
+        "tickets_to_review": list(tickets_to_review(user, now)[:ON_DASHBOARD]),
+        "received": Review.objects.received_lately(user, now).select_related("author", "appointment", "ticket")[
+            :ON_DASHBOARD
+        ],
     }
