@@ -13,6 +13,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext, pgettext
 from lucide.templatetags.lucide import lucide
 
+from mentorbook import markdown as markdown_text
+
 register = template.Library()
 
 AVATAR_TINTS = 8
@@ -161,6 +163,18 @@ def duration(minutes):
 def empty_state(title, text="", icon="inbox", action="", url=""):
     """What belongs here, in a line, and the one thing to do about it."""
     return {"title": title, "text": text, "icon": icon, "action": action, "url": url}
+
+
+@register.filter
+def markdown(text, top=2):
+    """What somebody wrote, as a text of the page: `{{ reply.text|markdown }}`. Its highest headings are `h{top}`."""
+    return format_html('<div class="prose" dir="auto" hx-disable>{}</div>', markdown_text.render(text, top=top))
+
+
+@register.filter
+def plain(text, limit=200):
+    """The words of a Markdown text in one line of at most `limit` characters: `{{ ticket.description|plain:160 }}`."""
+    return markdown_text.plain(text, limit)
 
 
 @register.inclusion_tag("partials/breadcrumb.html")
