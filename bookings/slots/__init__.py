@@ -18,7 +18,8 @@ How local time becomes instants:
   (This cuts the grid only. A session may lie across that midnight.)
 
 Inside, an instant is a whole number of seconds since 1970 and a local day is its `date.toordinal()`. Every
-interval includes its start and excludes its end. Fractions of a second are rounded to the safe side.
+interval includes its start and excludes its end. Fractions of a second are rounded to the safe side. Busy times and
+session starts may be given as such numbers too, the start rounded down and the end up: thousands are cheaper so.
 """
 
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ from .local_days import (
     DAY,
     FIRST_DAY,
     LAST_DAY,
+    Instant,
     ceil_second,
     floor_second,
     local_day,
@@ -43,6 +45,7 @@ __all__ = [
     "Busy",
     "Closed",
     "Hours",
+    "Instant",
     "Reason",
     "Rules",
     "closed_stretches",
@@ -62,9 +65,9 @@ def free_slots(
     rules: Rules,
     *,
     duration_minutes: int,
-    busy: Iterable[tuple[datetime, datetime]],
-    session_starts: Iterable[datetime],
-    student_busy: Iterable[tuple[datetime, datetime]] = (),
+    busy: Iterable[tuple[Instant, Instant]],
+    session_starts: Iterable[Instant],
+    student_busy: Iterable[tuple[Instant, Instant]] = (),
     since: datetime,
     until: datetime,
     now: datetime,
@@ -78,7 +81,7 @@ def free_slots(
     step below one minute raise ValueError.
     """
     search = Search(hours, rules, duration_minutes, busy, session_starts, student_busy, now)
-    return [utc_datetime(start) for start in search.free_starts(ceil_second(since), ceil_second(until))]
+    return list(map(utc_datetime, search.free_starts(ceil_second(since), ceil_second(until))))
 
 
 def first_free_slot(
@@ -86,9 +89,9 @@ def first_free_slot(
     rules: Rules,
     *,
     duration_minutes: int,
-    busy: Iterable[tuple[datetime, datetime]],
-    session_starts: Iterable[datetime],
-    student_busy: Iterable[tuple[datetime, datetime]] = (),
+    busy: Iterable[tuple[Instant, Instant]],
+    session_starts: Iterable[Instant],
+    student_busy: Iterable[tuple[Instant, Instant]] = (),
     since: datetime | None = None,
     until: datetime | None = None,
     now: datetime,
@@ -117,9 +120,9 @@ def refusal(
     *,
     duration_minutes: int,
     start: datetime,
-    busy: Iterable[tuple[datetime, datetime]],
-    session_starts: Iterable[datetime],
-    student_busy: Iterable[tuple[datetime, datetime]] = (),
+    busy: Iterable[tuple[Instant, Instant]],
+    session_starts: Iterable[Instant],
+    student_busy: Iterable[tuple[Instant, Instant]] = (),
     now: datetime,
 ) -> Reason | None:
     """Why a session may not begin at `start`; None exactly where `free_slots` offers it."""
@@ -138,9 +141,9 @@ def closed_stretches(
     rules: Rules,
     *,
     duration_minutes: int,
-    busy: Iterable[tuple[datetime, datetime]],
-    session_starts: Iterable[datetime],
-    student_busy: Iterable[tuple[datetime, datetime]] = (),
+    busy: Iterable[tuple[Instant, Instant]],
+    session_starts: Iterable[Instant],
+    student_busy: Iterable[tuple[Instant, Instant]] = (),
     since: datetime,
     until: datetime,
     now: datetime,

@@ -12,6 +12,8 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 FIRST_DAY, LAST_DAY = date.min.toordinal() + 30, date.max.toordinal() - 30
 UNIX_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
+Instant = datetime | int  # as asked; in here always the int
+
 
 @cache
 def clock_of(zone: str) -> ZoneInfo:
@@ -27,21 +29,29 @@ def monday(day: int) -> int:
     return day - (day - 1) % 7
 
 
-def floor_second(moment: datetime) -> int:
+def floor_second(moment: Instant) -> int:
+    if type(moment) is int:
+        return moment
     if moment.tzinfo is None:
         raise ValueError("Slots are computed from aware datetimes only.")
     # timestamp() is exact for whole seconds; a fraction could be rounded up.
     return int((moment.replace(microsecond=0) if moment.microsecond else moment).timestamp())
 
 
-def ceil_second(moment: datetime) -> int:
+def ceil_second(moment: Instant) -> int:
+    if type(moment) is int:
+        return moment
     return floor_second(moment) + (moment.microsecond > 0)
 
 
+# Mentors have the same quarters of an hour: most starts have been made before.
+@lru_cache(maxsize=2**15)
 def utc_datetime(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
 
 
+# Asked about the same few instants, of every mentor in turn.
+@lru_cache(maxsize=2**12)
 def local_day(zone: str, second: int) -> int:
     """The local day that holds the instant; near the ends of the calendar, the last that can be computed."""
     second = min(max(second, (FIRST_DAY - UNIX_EPOCH_DAY) * DAY), (LAST_DAY - UNIX_EPOCH_DAY) * DAY)
@@ -59,6 +69,12 @@ def instant(zone: str, day: int, minute: int) -> int:
     """The first instant at which the local clock has reached the minute of the day; 1440 is the next midnight."""
     day_start, has_even_clock = local_day_start(zone, day)
     return day_start + minute * MINUTE if has_even_clock else _first_instant(zone, day, minute)
+
+
+@lru_cache(maxsize=2**8)
+def local_days(zone: str, first: int, last: int) -> tuple[tuple[int, int, int, bool], ...]:
+    """The local days from first to last: number, ISO weekday, and what `local_day_start` says of each."""
+    return tuple((day, iso_weekday(day), *local_day_start(zone, day)) for day in range(first, last + 1))
 
 
 @lru_cache(maxsize=2**15)

@@ -8,12 +8,12 @@ from .intervals import NEVER, Interval, cut, merged
 from .local_days import (
     LAST_DAY,
     MINUTE,
+    Instant,
     ceil_second,
     floor_second,
     instant,
-    iso_weekday,
     local_day,
-    local_day_start,
+    local_days,
     midnight,
     monday,
 )
@@ -21,14 +21,14 @@ from .terms import Hours, Reason, Rules
 
 
 class Stretch:
-    """Merged windows [start, end) and the instants at which a grid starts inside them, ascending."""
+    """Merged windows [start, end), and the midnights at which the grid starts again inside them, ascending."""
 
-    __slots__ = ("anchors", "end", "start")
+    __slots__ = ("end", "midnights", "start")
 
     def __init__(self, start: int, end: int):
         self.start = start
         self.end = end
-        self.anchors = [start]
+        self.midnights: list[int] = []
 
 
 class Search:
@@ -39,9 +39,9 @@ class Search:
         hours: Hours,
         rules: Rules,
         duration_minutes: int,
-        busy: Iterable[tuple[datetime, datetime]],
-        session_starts: Iterable[datetime],
-        student_busy: Iterable[tuple[datetime, datetime]],
+        busy: Iterable[tuple[Instant, Instant]],
+        session_starts: Iterable[Instant],
+        student_busy: Iterable[tuple[Instant, Instant]],
         now: datetime,
     ):
         step_minutes = duration_minutes if rules.slot_step_minutes is None else rules.slot_step_minutes
@@ -79,8 +79,8 @@ class Search:
         starts: list[int] = []
         for stretch in self._stretches(since, until):
             last_start = stretch.end - self.duration
-            grid_ends = [*stretch.anchors[1:], NEVER]
-            for anchor, grid_end in zip(stretch.anchors, grid_ends, strict=True):
+            anchor = stretch.start
+            for grid_end in (*stretch.midnights, NEVER):
                 end = min(until, grid_end, last_start + 1)
                 start = anchor if anchor >= since else since + (anchor - since) % step
                 while start < end:
@@ -93,6 +93,7 @@ class Search:
                     if start < hindered_from:
                         starts.extend(range(start, min(hindered_from, end), step))
                     start = hindered_until + (anchor - hindered_until) % step
+                anchor = grid_end
         return starts
 
     def closures(self, since: int, until: int) -> Iterator[tuple[Reason, list[Interval]]]:
@@ -131,12 +132,17 @@ class Search:
         stretches: list[Stretch] = []
         stretch = Stretch(-NEVER, -NEVER)
         yesterday = NEVER
-        for day in range(first - 2, last + 1):
-            today = midnight(self.zone, day)
+        weekly, overrides = self.hours.weekly, self.hours.overrides
+        for day, weekday, today, has_even_clock in local_days(self.zone, first - 2, last):
             if stretch.start <= yesterday and stretch.end >= today:
-                stretch.anchors.append(today)
+                stretch.midnights.append(today)
             yesterday = today
-            for opens, closes in self._windows(day):
+            windows = overrides.get(date.fromordinal(day)) if overrides else None
+            if windows is None:
+                windows = weekly.get(weekday)
+            if not windows:
+                continue
+            for opens, closes in self._instants(windows, day, today, has_even_clock):
                 if opens > stretch.end:
                     stretch = Stretch(opens, closes)
                     stretches.append(stretch)
@@ -144,14 +150,8 @@ class Search:
                     stretch.end = closes
         return stretches
 
-    def _windows(self, day: int) -> list[Interval]:
+    def _instants(self, windows, day: int, day_start: int, has_even_clock: bool) -> list[Interval]:
         """The windows that open on a local day as instants, sorted, without those that a clock change swallows."""
-        windows = self.hours.overrides.get(date.fromordinal(day)) if self.hours.overrides else None
-        if windows is None:
-            windows = self.hours.weekly.get(iso_weekday(day))
-        if not windows:
-            return []
-        day_start, has_even_clock = local_day_start(self.zone, day)
         intervals = []
         for opens_at, closes_at in windows:
             if has_even_clock and opens_at < closes_at:
@@ -192,7 +192,7 @@ class Search:
         return full
 
 
-def _hindered_starts(stretches: Iterable[tuple[datetime, datetime]], before: int, after: int) -> list[Interval]:
+def _hindered_starts(stretches: Iterable[tuple[Instant, Instant]], before: int, after: int) -> list[Interval]:
     """The starts whose span [start - before, start + after) meets one of the stretches: sorted, disjoint.
 
     It meets [begins, ends) when begins - after < start < ends + before. Empty stretches hinder nothing.
