@@ -237,15 +237,21 @@ TICKETS_CLOSE_AFTER_DAYS = env.int("TICKETS_CLOSE_AFTER_DAYS", default=7)
 REPLY_EDITABLE_MINUTES = env.int("REPLY_EDITABLE_MINUTES", default=15)
 REVIEWS_SHOWN_AFTER_DAYS = env.int("REVIEWS_SHOWN_AFTER_DAYS", default=14)
 
-# Who fits a ticket (mentors/matching.py has the formula): what each part counts beside the expertise, which multiplies.
+# Who fits a ticket; mentors/matching.py has the formula. The first five add up to 1 and multiply the fit.
 MATCHING = {
     "base": 0.55,
     "rating": 0.15,
     "response": 0.15,
     "load": 0.10,
     "history": 0.05,
-    "declared": 0.5,  # a tag that a mentor only lists, beside 1 for one that they have solved many tickets with
-    "half_life_days": 180,  # of a solved ticket's weight as a proof
+    "declared": 0.5,  # how well a tag is known that is only listed, beside 1 for one proven by many solved tickets
+    "proven_halfway": 3,  # solved tickets that lead half of the way to 1
+    "half_life_days": 180,  # of a solved ticket as a proof
+    "response_hours": 6,  # a first response after so long counts 1/e of one at once
+    "response_prior_hours": 6,  # what is believed of those who have not answered yet …
+    "response_prior_answers": 5,  # … and how many answers that belief is worth
+    "strong_from": 0.25,  # the fit from which a ticket stands in the first band of a mentor's queue
+    "climbs_after_days": 2,  # of waiting, by one band each time
 }
 
 # --- Mail -------------------------------------------------------------------------------------------------------------
