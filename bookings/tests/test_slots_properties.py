@@ -3,6 +3,7 @@
 MENTORBOOK_HYPOTHESIS_EXAMPLES=2000 looks longer than a usual run does.
 """
 
+import math
 import os
 import random
 from collections import Counter
@@ -221,6 +222,22 @@ def test_what_is_offered_can_be_booked_and_what_is_refused_was_not_offered(quest
                 holding = [stretch.reason for stretch in closed if stretch.start < asked < stretch.end]
                 meeting = [stretch.reason for stretch in closed if asked in stretch[:2]]
                 assert reason in (holding or [None, Reason.off_grid, *meeting])
+
+
+@examples(45)
+@given(questions_in_seconds())
+def test_times_as_whole_seconds_say_the_same_as_datetimes(question):
+    def seconds(stretches):
+        return [(math.floor(start.timestamp()), math.ceil(end.timestamp())) for start, end in stretches if start < end]
+
+    in_seconds = question | {
+        "busy": seconds(question["busy"]),
+        "student_busy": seconds(question["student_busy"]),
+        "session_starts": [int(start.timestamp()) for start in question["session_starts"]],
+    }
+    assert slots.free_slots(**in_seconds) == slots.free_slots(**question)
+    assert slots.closed_stretches(**in_seconds) == slots.closed_stretches(**question)
+    assert slots.first_free_slot(**in_seconds) == slots.first_free_slot(**question)
 
 
 @examples(45)
