@@ -1,6 +1,9 @@
 """What every test may use. The same cast everywhere: Ann studies, Max mentors, Sam is a stranger, Ada is staff."""
 
+import shutil
+
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from mentorbook import triggers
@@ -20,6 +23,12 @@ def pytest_xdist_make_scheduler(config, log):
             return "races" if "/test_races" in nodeid else nodeid
 
     return Scheduling(config, log)
+
+
+def pytest_unconfigure(config):
+    """Remove the files that the tests uploaded, once for all workers of the run."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -289,6 +289,18 @@ STORAGES = {
     },
 }
 
+# --- Files that people send -------------------------------------------------------------------------------------------
+
+# Never served by address: each download asks who may see it. No MEDIA_URL.
+MEDIA_ROOT = env("MEDIA_ROOT", default=str(BASE_DIR / "media"))
+if ENVIRONMENT == "test":
+    MEDIA_ROOT = str(Path(tempfile.gettempdir()) / f"mentorbook-test-{_test_run}-media")  # conftest.py removes it
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=10) * 2**20  # of one file
+UPLOAD_MAX_REQUEST_BYTES = env.int("UPLOAD_MAX_REQUEST_MB", default=32) * 2**20  # of everything that one form sends
+UPLOAD_QUOTA_BYTES = env.int("UPLOAD_QUOTA_MB", default=200) * 2**20  # of all files of a person
+
 # --- Forms and messages -----------------------------------------------------------------------------------------------
 
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
