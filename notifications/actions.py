@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.mail import make_msgid
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.template import Context
 from django.template.loader import get_template, render_to_string
 from django.utils import timezone, translation
@@ -48,6 +49,16 @@ def notify(recipient, *, kind: str, occasion: str, url: str, context: dict | Non
             if told is None:
                 raise
             return told
+
+
+def withdraw(url: str) -> int:
+    """Take back whatever was told about the page at the path `url` or a place on it; how many notifications.
+
+    Mails about it that have not left yet do not leave any more.
+    """
+    about = Q(url=url) | Q(url__startswith=f"{url}#")
+    withdrawn, _by_model = Notification.objects.filter(about).delete()
+    return withdrawn
 
 
 def mark_read(notification, *, now):
