@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from mentorbook.errors import NotAllowed, Refused
 from mentors import search, tags
-from mentors.models import MAX_EXPERTISE, MentorProfile, Tag, TagSynonym
+from mentors.matching import decayed
+from mentors.models import MAX_EXPERTISE, MentorProfile, ProvenSkill, Tag, TagSynonym
 from mentors.ratings import bayesian_mean
 from notifications.actions import notify
 from notifications.models import Kind
@@ -35,6 +36,7 @@ EDITABLE = frozenset(
         "confirms_automatically",
         "cancellation_notice_hours",
         "takes_chats",
+        "tickets_at_once",
         "meeting_url",
     }
 )
@@ -104,6 +106,7 @@ def merge_tags(source: Tag, into: Tag, *, by) -> Tag:
             _retag(
                 relation.through, f"{field.m2m_reverse_field_name()}_id", f"{field.m2m_field_name()}_id", source, into
             )
+    _merge_proven_skills(source, into, now=timezone.now())
     source.synonyms.update(tag=into)
     name = source.name
     Tag.objects.filter(pk=source.pk).delete()
@@ -121,6 +124,16 @@ def _retag(through, tag_column, owner_column, source, into):
         batch_size=BATCH,
     )
     through.objects.filter(**{tag_column: source.pk}).delete()
+
+
+def _merge_proven_skills(source, into, *, now):
+    """Count what was solved with `source` for `into`, whose row keeps the sum of what both are worth now."""
+    weights = {}
+    for skill in ProvenSkill.objects.filter(tag__in=[source, into]):
+        worth = decayed(skill.weight, since=skill.weighed_at, now=now)
+        weights[skill.mentor_id] = weights.get(skill.mentor_id, 0) + worth
+    _write_skills(ProvenSkill(mentor_id=pk, tag=into, weight=weights[pk], weighed_at=now) for pk in sorted(weights))
+    ProvenSkill.objects.filter(tag=source).delete()
 
 
 @transaction.atomic
@@ -261,6 +274,54 @@ def record_rating(profile: MentorProfile, *, count: int, total: int) -> None:
 def count_completed_session(profile: MentorProfile) -> None:
     """Add one to the sessions completed, safely beside others that do the same."""
     MentorProfile.objects.filter(pk=profile.pk).update(sessions_completed=F("sessions_completed") + 1)
+
+
+def record_ticket_figures(
+    profile: MentorProfile,
+    *,
+    solved: int,
+    answered: int,
+    first_response_minutes: int | None,
+    solution_minutes: int | None,
+) -> None:
+    """Note how many tickets are solved, of how many the first response is known, and the two medians. Call it with
+    the profile locked; the last call wins."""
+    profile.tickets_solved, profile.tickets_answered = solved, answered
+    profile.first_response_minutes, profile.solution_minutes = first_response_minutes, solution_minutes
+    profile.save(update_fields=["tickets_solved", "tickets_answered", "first_response_minutes", "solution_minutes"])
+
+
+@transaction.atomic
+def prove_skills(
+    profile: MentorProfile, solved: Iterable[Tag], *, now: datetime, undo: bool = False, since: datetime | None = None
+) -> None:
+    """Count a solved ticket with the tags `solved` for this mentor: one unit each, which fades from now on.
+
+    With `undo`, take off what the unit of `since`, when it was counted, is worth now. Call it with the profile locked.
+    """
+    ids = _lock(Tag.objects.filter(pk__in=[tag.pk for tag in solved]))
+    skills = {skill.tag_id: skill for skill in profile.proven_skills.filter(tag__in=ids)}
+    unit = -decayed(1.0, since=since or now, now=now) if undo else 1.0
+    for pk in ids:
+        skill = skills.setdefault(pk, ProvenSkill(mentor=profile, tag_id=pk, weighed_at=now))
+        skill.weight = max(0.0, decayed(skill.weight, since=skill.weighed_at, now=now) + unit)
+        skill.weighed_at = now
+    _write_skills(skills[pk] for pk in ids)
+
+
+def _write_skills(skills):
+    ProvenSkill.objects.bulk_create(
+        [
+            ProvenSkill(
+                mentor_id=skill.mentor_id, tag_id=skill.tag_id, weight=skill.weight, weighed_at=skill.weighed_at
+            )
+            for skill in skills
+        ],
+        update_conflicts=True,
+        unique_fields=["tag", "mentor"],
+        update_fields=["weight", "weighed_at"],
+        batch_size=BATCH,
+    )
 
 
 @transaction.atomic
