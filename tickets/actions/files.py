@@ -1,0 +1,18 @@
+"""What every action that takes files does around its transaction."""
+
+import functools
+
+from tickets.actions.attachments import files_follow
+from tickets.uploads import accept_all
+
+
+def with_files(action):
+    """Look at `files` before the transaction begins, and leave none on the disk when it fails."""
+
+    @functools.wraps(action)
+    def look_first(*args, files=(), **kwargs):
+        accepted = accept_all(files)
+        with files_follow():
+            return action(*args, files=accepted, **kwargs)
+
+    return look_first

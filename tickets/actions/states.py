@@ -1,0 +1,66 @@
+"""The refusals that the steps of a ticket's life share."""
+
+from django.utils.translation import gettext_lazy as _
+
+from mentorbook.errors import NotAllowed, Refused
+from tickets.models import Ticket
+
+Status = Ticket.Status
+
+
+class NotOpen(Refused):
+    code = "not_open"
+    message = _("A mentor has this ticket by now, so the question stays as it is. Write a reply instead.")
+
+
+class NotSolvedYet(Refused):
+    code = "not_solved_yet"
+    message = _("This ticket has no solution yet. Nothing has changed.")
+
+
+class AlreadySolved(Refused):
+    code = "already_solved"
+    message = _("This ticket is solved already. Nothing has changed.")
+
+
+class AlreadyClosed(Refused):
+    code = "already_closed"
+    message = _("This ticket is closed. Nothing has changed; what is still open can be asked in a new one.")
+
+
+class TicketDeleted(Refused):
+    code = "ticket_deleted"
+    message = _("Its student has deleted this ticket. Nothing has changed.")
+
+
+class NoLongerYours(Refused):
+    """Whoever acts had the ticket once, and has it no longer."""
+
+    code = "no_longer_yours"
+    message = _("You do not have this ticket any more. Nothing was sent; while it is open, you can take it again.")
+
+
+IN_THE_WAY = {
+    Status.OPEN: NotSolvedYet,
+    Status.ASSIGNED: NotSolvedYet,
+    Status.RESOLVED: AlreadySolved,
+    Status.CLOSED: AlreadyClosed,
+    Status.DELETED: TicketDeleted,
+}
+
+
+def refuse_unless(ticket, *statuses, allowed):
+    """Refuse who has no business with it, then what its state rules out."""
+    if not allowed:
+        raise NotAllowed
+    if ticket.status not in statuses:
+        raise IN_THE_WAY[ticket.status]
+
+
+def refuse_former_mentor(ticket, user):
+    """Tell somebody who has lost the ticket so, rather than that it was never theirs."""
+    profile = getattr(user, "mentor_profile", None)
+    if profile is None or ticket.status == Status.DELETED or ticket.mentor_id == profile.pk:
+        return
+    if ticket.events.filter(mentor=profile).exists():
+        raise NoLongerYours
