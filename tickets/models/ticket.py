@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -60,6 +60,26 @@ class TicketQuerySet(models.QuerySet):
         if user.is_authenticated or settings.KNOWLEDGE_IS_PUBLIC:
             return self.articles()
         return self.none()
+
+    def with_tags(self, *tags):
+        """Those that have all of these tags."""
+        rows = self
+        for tag in tags:
+            rows = rows.filter(pk__in=Ticket.tags.through.objects.filter(tag=tag).values("ticket"))
+        return rows
+
+    def awaited_first(self):
+        """A mentor's own: where the mentor is awaited, then where the student is, longest waiting first; then the
+        solved ones, newest first. `place` numbers the three from 0."""
+        in_work = [Ticket.Status.ASSIGNED, Ticket.Status.RESOLVED]
+        place = Case(
+            When(status__in=in_work, waiting_on=Ticket.Side.MENTOR, then=0),
+            When(status=Ticket.Status.ASSIGNED, then=1),
+            default=2,
+            output_field=models.IntegerField(),
+        )
+        waiting = Case(When(place__lt=2, then=F("waiting_since")))
+        return self.annotate(place=place).order_by("place", waiting, "-resolved_at", "-id")
 
     def silent_since(self, moment):
         """Assigned ones whose mentor has been awaited since before `moment`, longest first."""
