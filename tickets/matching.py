@@ -1,0 +1,208 @@
+"""Loads what `mentors.matching` judges: which mentors fit a ticket, and in which order open tickets stand for a mentor.
+
+Both take a fixed number of queries, and of the thousands of rows that are looked at only numbers are loaded; people and
+texts come with the few that are shown.
+"""
+
+import datetime as dt
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+from django.db.models import Case, Count, IntegerField, OuterRef, Subquery, Value, When
+from django.db.models.functions import Coalesce, Left
+
+from mentorbook import markdown
+from mentors import matching
+from mentors.matching import Band, Facts, Match, SharedTags, Waits
+from mentors.models import MentorProfile, ProvenSkill, Tag
+from tickets.models import Ticket
+
+Expertise = MentorProfile.expertise.through
+EXCERPT_LENGTH = 160
+# What the excerpt is made of: enough for its words and some markup between them.
+BEGINNING_LENGTH = 600
+
+
+def rarities(tags=None) -> dict[int, float]:
+    """How much sharing each of these tags (ids; all, unless given) says, of those that an approved mentor has. Two
+    queries."""
+    approved = MentorProfile.Approval.APPROVED
+    mentors = MentorProfile.objects.filter(approval=approved).count()
+    rows = Expertise.objects.filter(mentorprofile__approval=approved)
+    if tags is not None:
+        rows = rows.filter(tag__in=tags)
+    counted = rows.order_by().values_list("tag").annotate(Count("pk"))
+    return {tag: matching.rarity(mentors=mentors, with_tag=with_tag) for tag, with_tag in counted}
+
+
+# --- Mentors for a ticket ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MentorMatch:
+    mentor: MentorProfile
+    match: Match
+
+    @property
+    def score(self):
+        return self.match.score
+
+    @property
+    def reasons(self):
+        return self.match.reasons
+
+
+def mentors_for(ticket, *, now: dt.datetime, limit: int = 5) -> list[MentorMatch]:
+    """The mentors who fit `ticket` best, best first, with their people: those who could take it now, share a tag with
+    it, did not ask it and have not had it yet. Eight queries."""
+    names = {tag.pk: tag.name for tag in ticket.tags.all()}
+    rarity = {names[tag]: value for tag, value in rarities(names).items()}
+    proven = _proven_by_mentor(names, now)
+    helped = set(
+        Ticket.objects.filter(student=ticket.student_id, status__in=Ticket.SOLVED).values_list("mentor", flat=True)
+    )
+    scored = []
+    for pk, capacity, assigned, rating_count, rating_sum, answered, response in _candidates(ticket, names):
+        if assigned < capacity and pk in proven:
+            facts = Facts(
+                proven[pk], rating_count, rating_sum, answered, response, assigned, capacity, has_helped=pk in helped
+            )
+            scored.append((matching.score(facts, rarity), pk))
+    best = heapq.nsmallest(limit, scored, key=lambda it: (-it[0].score, it[1]))
+    people = MentorProfile.objects.select_related("user").defer("bio", "search_text", "user__bio")
+    people = people.in_bulk([pk for _match, pk in best])
+    return [MentorMatch(people[pk], match) for match, pk in best if pk in people]
+
+
+def _candidates(ticket, tags):
+    """The numbers of those whom nothing rules out but, maybe, their capacity."""
+    had_it = ticket.events.filter(mentor__isnull=False).values("mentor")
+    assigned = Ticket.objects.assigned().filter(mentor=OuterRef("pk")).order_by().values("mentor")
+    return (
+        MentorProfile.objects.listed()
+        .filter(status=MentorProfile.Status.AVAILABLE, pk__in=_ids_with(tags))
+        .exclude(user=ticket.student_id)
+        .exclude(pk__in=had_it)
+        .order_by()
+        .values_list(
+            "pk",
+            "tickets_at_once",
+            Coalesce(Subquery(assigned.values(number=Count("pk"))), 0),
+            "rating_count",
+            "rating_sum",
+            "tickets_answered",
+            "first_response_minutes",
+        )
+    )
+
+
+def _ids_with(tags):
+    return Expertise.objects.filter(tag__in=list(tags)).values("mentorprofile")
+
+
+def _proven_by_mentor(names, now):
+    """Mentor's id → name of each of these tags that they list → what solved tickets prove. `names` by tag id."""
+    proven = {}
+    for mentor, tag in Expertise.objects.filter(tag__in=list(names)).values_list("mentorprofile_id", "tag_id"):
+        proven.setdefault(mentor, {})[names[tag]] = 0.0
+    skills = ProvenSkill.objects.filter(tag__in=list(names), weight__gt=0)
+    for mentor, tag, weight, since in skills.values_list("mentor_id", "tag_id", "weight", "weighed_at"):
+        if (listed := proven.get(mentor)) and names[tag] in listed:
+            listed[names[tag]] = matching.decayed(weight, since=since, now=now)
+    return proven
+
+
+# --- Tickets for a mentor ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    ticket: Ticket
+    band: Band
+    matching_tags: list[Tag]
+    other_tags: list[Tag]
+    reasons: tuple
+    excerpt: str
+
+
+class Queue(Sequence):
+    """The open tickets that `profile` may take, best first; its slices are lists of QueueRow.
+
+    Ordered by band, longest waiting first within a band (`mentors.matching.band`). `fitting_only` ends it where tickets
+    neither fit nor have waited for long; `tags` are Tag rows, all of which a ticket must have. Five queries, and two
+    for a slice.
+    """
+
+    def __init__(self, profile, *, now: dt.datetime, tags=(), fitting_only=False):
+        self.now = now
+        self.expertise = {tag.pk: tag for tag in profile.expertise.all()}
+        self._rarities = rarities()
+        self._proven = self._proven_of(profile)
+        rows = Ticket.objects.queue_for(profile.user).with_tags(*tags)
+        bands = {band: [] for band in Band}
+        self.ticket_counts = Counter()  # tag id → how many tickets of this queue have it
+        for ticket, climbed, its_tags in self._light_rows(rows):
+            band = matching.band(self._fit(its_tags), climbed=climbed)
+            if fitting_only and band == Band.NONE:
+                continue
+            bands[band].append((ticket, band))
+            self.ticket_counts.update(its_tags)
+        self._places = [place for band in Band for place in bands[band]]
+
+    def __len__(self):
+        return len(self._places)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._rows(self._places[index])
+        return self._rows([self._places[index]])[0]
+
+    def own_tags(self):
+        """The mentor's tags that open tickets here have, as (tag, number of tickets), the most wanted first."""
+        found = [(tag, self.ticket_counts[pk]) for pk, tag in self.expertise.items() if self.ticket_counts[pk]]
+        return sorted(found, key=lambda it: (-it[1], it[0].name))
+
+    def _proven_of(self, profile):
+        skills = profile.proven_skills.filter(tag__in=list(self.expertise)).values_list("tag", "weight", "weighed_at")
+        weights = {tag: matching.decayed(weight, since=since, now=self.now) for tag, weight, since in skills}
+        return {tag: weights.get(tag, 0.0) for tag in self.expertise if tag in self._rarities}
+
+    def _fit(self, tags):
+        shared = {tag: self._proven[tag] for tag in tags if tag in self._proven}
+        if not shared:
+            return 0.0
+        return matching.fit(shared, {tag: self._rarities[tag] for tag in tags if tag in self._rarities})
+
+    def _light_rows(self, rows):
+        """(ticket's id, steps climbed, ids of its tags) of each, longest waiting first. One query; numbers only."""
+        moments = matching.climbed_before(self.now)
+        steps = [When(opened_at__lte=moment, then=Value(steps)) for steps, moment in enumerate(moments, start=1)]
+        climbed = Case(*reversed(steps), default=Value(0), output_field=IntegerField())
+        light = rows.order_by("opened_at", "pk").values_list("pk", climbed, "tags")
+        for pk, group in groupby(light, key=itemgetter(0)):
+            ticket_rows = list(group)
+            yield pk, ticket_rows[0][1], [tag for _pk, _climbed, tag in ticket_rows if tag is not None]
+
+    def _rows(self, places):
+        # Asked again whether they are open, because somebody may have taken one meanwhile.
+        tickets = Ticket.objects.open().for_rows().annotate(beginning=Left("description", BEGINNING_LENGTH))
+        found = tickets.in_bulk([pk for pk, _band in places])
+        return [self._row(found[pk], band) for pk, band in places if pk in found]
+
+    def _row(self, ticket, band):
+        tags = {tag.name: tag for tag in ticket.tags.all()}
+        shared = {tag.name: self._proven[tag.pk] for tag in tags.values() if tag.pk in self._proven}
+        names = matching.strongest_first(shared, {name: self._rarities[tags[name].pk] for name in shared})
+        fits = (SharedTags(names),) if names else ()
+        return QueueRow(
+            ticket=ticket,
+            band=band,
+            matching_tags=[tags[name] for name in names],
+            other_tags=[tag for name, tag in tags.items() if name not in shared],
+            reasons=(*fits, Waits(max(0, (self.now - ticket.opened_at) // dt.timedelta(minutes=1)))),
+            excerpt=markdown.plain(ticket.beginning, EXCERPT_LENGTH),
+        )
