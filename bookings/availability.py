@@ -1,8 +1,8 @@
 """What the database knows about mentors' time, put to the slot arithmetic.
 
-Hours, overrides and sessions of one mentor or of many are loaded in three queries. A person is in one place at a
-time: what mentors attend as students takes their time as mentors, and what a student mentors takes the student's.
-Requests that have expired take no time, whether or not somebody has flipped them yet.
+Hours, overrides and sessions of one mentor or of many are loaded in three queries, times as whole seconds since 1970.
+A person is in one place at a time: what mentors attend as students takes their time as mentors, and what a student
+mentors takes the student's. Requests that have expired take no time, whether or not somebody has flipped them yet.
 """
 
 import datetime as dt
@@ -15,13 +15,32 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from bookings import slots, terms
+from bookings.expressions import SecondAfter, SecondOf, week, windows_of_week
 from bookings.models import Appointment, DateOverride, WeeklyHours
-from bookings.slots import Closed, Hours, Reason, Rules
+from bookings.slots import Closed, Hours, Instant, Reason, Rules
 from mentors.models import MentorProfile
 
 NEAREST_WITHIN = dt.timedelta(days=7)
 NEAREST_COUNT = 5
 LONGEST_HORIZON = dt.timedelta(days=366)
+# From so many mentors on, everybody's hours and sessions of the range are read: naming each mentor to the database
+# costs more than the rows that it spares.
+MANY = 200
+# What `load_calendars` needs to know of a mentor.
+TERMS = (
+    "pk",
+    "user_id",
+    "timezone",
+    "status",
+    "session_minutes",
+    "slot_step_minutes",
+    "buffer_before_minutes",
+    "buffer_after_minutes",
+    "minimum_notice_minutes",
+    "booking_horizon_days",
+    "max_sessions_per_day",
+    "max_sessions_per_week",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +72,9 @@ class Calendar:
     hours: Hours
     rules: Rules
     now: dt.datetime
-    busy: tuple[tuple[dt.datetime, dt.datetime], ...]
-    session_starts: tuple[dt.datetime, ...]
-    student_busy: tuple[tuple[dt.datetime, dt.datetime], ...]
+    busy: tuple[tuple[Instant, Instant], ...]
+    session_starts: tuple[Instant, ...]
+    student_busy: tuple[tuple[Instant, Instant], ...]
 
     @property
     def _taken(self):
@@ -125,8 +144,8 @@ def load_calendars(
 ) -> dict[int, Calendar]:
     """The calendars of `mentors` by profile id, as `student` (or a visitor) sees them. Three queries for any number.
 
-    Takes the mentors' rows as they are: approved or not. Whether the student is a mentor too is asked of
-    `student.mentor_profile`, which costs a query where nobody asked before.
+    Takes the mentors' rows as they are, approved or not, and needs no more of them than TERMS. Whether the student is
+    a mentor too is asked of `student.mentor_profile`, which costs a query where nobody asked before.
     """
     mentors = list(mentors)
     if not mentors:
@@ -134,7 +153,11 @@ def load_calendars(
     since = since or now
     if until is None:
         until = now + dt.timedelta(days=max(mentor.booking_horizon_days for mentor in mentors) + 2)
-    ranges = [slots.needed_range(since, max(until, since), zone) for zone in {mentor.timezone for mentor in mentors}]
+    by_week = any(mentor.max_sessions_per_week is not None for mentor in mentors)
+    ranges = [
+        slots.needed_range(since, max(until, since), zone, whole_weeks=by_week)
+        for zone in {mentor.timezone for mentor in mentors}
+    ]
     begins, ends = min(first for first, _ in ranges), max(last for _, last in ranges)
 
     weekly, overrides = _hours(mentors, begins, ends)
@@ -145,9 +168,9 @@ def load_calendars(
             hours=Hours(mentor.timezone, weekly.get(mentor.pk, {}), overrides.get(mentor.pk, {})),
             rules=rules_of(mentor),
             now=now,
-            busy=tuple(sessions.busy_of_mentor(mentor)),
-            session_starts=tuple(sessions.starts[mentor.pk]),
-            student_busy=tuple(sessions.of_viewer),
+            busy=sessions.busy_of_mentor(mentor),
+            session_starts=tuple(sessions.starts.get(mentor.pk, ())),
+            student_busy=sessions.of_viewer,
         )
         for mentor in mentors
     }
@@ -188,23 +211,20 @@ class FreeTimes:
         """The ids of those who have a free start on that day, as the viewer's zone counts days."""
         zone = viewer_zone.key if isinstance(viewer_zone, ZoneInfo) else str(viewer_zone)
         since, until = slots.local_day_bounds(zone, day)
-        calendars = load_calendars(profiles, now=now, since=since, until=until, student=viewer)
+        mentors = profiles.values_list(*TERMS, named=True)
+        calendars = load_calendars(mentors, now=now, since=since, until=until, student=viewer)
         return {pk for pk, calendar in calendars.items() if calendar.first_free(since=since, until=until)}
 
 
 def _hours(mentors, begins, ends):
     """Weekly windows by mentor and weekday, and those of the overrides around [begins, ends) by mentor and date."""
-    ids = [mentor.pk for mentor in mentors]
-    weekly = defaultdict(lambda: defaultdict(list))
-    windows_of_week = WeeklyHours.objects.filter(mentor__in=ids).order_by()
-    for mentor_id, weekday, start, end in windows_of_week.values_list(
-        "mentor_id", "weekday", "start_minute", "end_minute"
-    ):
-        weekly[mentor_id][weekday].append((start, end))
+    of_them = {} if len(mentors) >= MANY else {"mentor__in": [mentor.pk for mentor in mentors]}
+    weeks = WeeklyHours.objects.filter(**of_them).order_by().values_list("mentor").annotate(week=week())
+    weekly = {mentor_id: windows_of_week(text) for mentor_id, text in weeks}
     overrides = defaultdict(dict)
     # Two days of slack on either side are for the zones' distance from UTC.
     around = (begins.date() - dt.timedelta(days=2), ends.date() + dt.timedelta(days=2))
-    dates = DateOverride.objects.filter(mentor__in=ids, date__range=around).order_by()
+    dates = DateOverride.objects.filter(**of_them, date__range=around).order_by()
     for mentor_id, date, windows in dates.values_list("mentor_id", "date", "windows"):
         overrides[mentor_id][date] = [tuple(window) for window in windows]
     return weekly, overrides
@@ -217,26 +237,34 @@ class _Sessions:
         self.mentored = defaultdict(list)  # by mentor: with the buffers that held at booking
         self.starts = defaultdict(list)
         self.attended = defaultdict(list)  # by person: as a student
-        self.of_viewer = []
+        self.of_viewer = ()
 
-        profiles = {mentor.pk for mentor in mentors}
-        people = {mentor.user_id for mentor in mentors}
-        viewers_profile_id = None
+        viewers_profile = None
         if viewer is not None and viewer.is_authenticated:
-            people.add(viewer.pk)
-            if viewers_profile := getattr(viewer, "mentor_profile", None):
-                viewers_profile_id = viewers_profile.pk
-                profiles.add(viewers_profile_id)
+            viewers_profile = getattr(viewer, "mentor_profile", None)
         in_range = Appointment.objects.taking_time(now).filter(blocked_from__lt=ends, blocked_until__gt=begins)
-        of_them = in_range.filter(Q(mentor__in=profiles) | Q(student__in=people, ends_at__gt=begins))
-        for mentor_id, student_id, blocked_from, blocked_until, starts_at, ends_at in of_them.order_by().values_list(
-            "mentor_id", "student_id", "blocked_from", "blocked_until", "starts_at", "ends_at"
+        if len(mentors) < MANY:
+            profiles = {mentor.pk for mentor in mentors}
+            people = {mentor.user_id for mentor in mentors}
+            if viewer is not None and viewer.is_authenticated:
+                people.add(viewer.pk)
+            if viewers_profile:
+                profiles.add(viewers_profile.pk)
+            in_range = in_range.filter(Q(mentor__in=profiles) | Q(student__in=people, ends_at__gt=begins))
+        for mentor_id, student_id, blocked_from, blocked_until, starts_at, ends_at in in_range.order_by().values_list(
+            "mentor_id",
+            "student_id",
+            SecondOf("blocked_from"),
+            SecondAfter("blocked_until"),
+            SecondOf("starts_at"),
+            SecondAfter("ends_at"),
         ):
             self.mentored[mentor_id].append((blocked_from, blocked_until))
             self.starts[mentor_id].append(starts_at)
             self.attended[student_id].append((starts_at, ends_at))
-        if viewer is not None:
-            self.of_viewer = self.mentored[viewers_profile_id] + self.attended[viewer.pk]
+        if viewer is not None and viewer.is_authenticated:
+            mentored = self.mentored.get(viewers_profile.pk, ()) if viewers_profile else ()
+            self.of_viewer = (*mentored, *self.attended.get(viewer.pk, ()))
 
     def busy_of_mentor(self, mentor):
-        return self.mentored[mentor.pk] + self.attended[mentor.user_id]
+        return (*self.mentored.get(mentor.pk, ()), *self.attended.get(mentor.user_id, ()))

@@ -224,6 +224,7 @@ class Appointment(models.Model):
         indexes = [
             models.Index(fields=["mentor", "blocked_until"], name="bookings_of_mentor"),
             models.Index(fields=["student", "ends_at"], name="bookings_of_student"),
+            models.Index(fields=["blocked_until", "blocked_from"], name="bookings_by_time"),
             models.Index(fields=["answer_by"], condition=Q(status="requested"), name="bookings_unanswered"),
             models.Index(fields=["ends_at"], condition=Q(status="confirmed"), name="bookings_to_complete"),
         ]

@@ -193,14 +193,15 @@ def local_day_bounds(timezone: str, day: date) -> tuple[datetime, datetime]:
 
 
 def needed_range(
-    since: datetime, until: datetime, timezone: str, *, margin_minutes: int = 1_440
+    since: datetime, until: datetime, timezone: str, *, whole_weeks: bool = True, margin_minutes: int = 1_440
 ) -> tuple[datetime, datetime]:
     """The range in UTC whose appointments a search from since to until must know: local weeks and a margin.
 
     Load every appointment that overlaps it. The margin must be at least as long as the longest session with both
-    sessions' buffers; a day is plenty.
+    sessions' buffers; a day is plenty. Without a limit of the week, whole local days will do.
     """
-    first = monday(local_day(timezone, floor_second(since)))
-    last = monday(local_day(timezone, ceil_second(until) - 1)) + 7
+    first, last = local_day(timezone, floor_second(since)), local_day(timezone, ceil_second(until) - 1) + 1
+    if whole_weeks:
+        first, last = monday(first), monday(last - 1) + 7
     margin = timedelta(minutes=margin_minutes)
     return utc_datetime(midnight(timezone, first)) - margin, utc_datetime(midnight(timezone, last)) + margin

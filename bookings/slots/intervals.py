@@ -7,6 +7,8 @@ NEVER = 1 << 62
 
 
 def merged(intervals: list[Interval]) -> list[Interval]:
+    if len(intervals) < 2:
+        return intervals
     merged: list[Interval] = []
     last_end = -NEVER
     for interval in sorted(intervals):

@@ -161,7 +161,8 @@ class Search:
             closes = instant(self.zone, day if opens_at < closes_at else day + 1, closes_at)
             if opens < closes:
                 intervals.append((opens, closes))
-        intervals.sort()
+        if len(intervals) > 1:
+            intervals.sort()
         return intervals
 
     def _days_off(self, since: int, until: int) -> list[Interval]:

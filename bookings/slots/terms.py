@@ -2,8 +2,8 @@
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -23,8 +23,7 @@ class Reason(enum.StrEnum):
     off_grid = "off_grid"  # given by refusal() alone: between two slots
 
 
-@dataclass(frozen=True, slots=True)
-class Hours:
+class Hours(NamedTuple):
     """A mentor's hours in minutes of the local day: windows of (0..1439, 1..1440).
 
     An end that is not after its start lies on the next day, so (600, 600) lasts until 10:00 tomorrow.
@@ -33,11 +32,10 @@ class Hours:
 
     timezone: str
     weekly: Mapping[int, Sequence[tuple[int, int]]]
-    overrides: Mapping[date, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    overrides: Mapping[date, Sequence[tuple[int, int]]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     slot_step_minutes: int | None = None  # None: the length of the session
     buffer_before_minutes: int = 0
     buffer_after_minutes: int = 0

@@ -2,6 +2,7 @@
 
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -353,6 +354,14 @@ def test_the_needed_range_is_whole_local_weeks_and_a_day():
         datetime(2024, 5, 27, tzinfo=BERLIN),
         at(17, 0),
     )
+
+
+def test_the_needed_range_without_a_limit_of_the_week_is_whole_local_days_and_a_day():
+    day = timedelta(days=1)
+    range_of = partial(slots.needed_range, timezone="Europe/Berlin", whole_weeks=False)
+    assert range_of(at(5, 9), at(5, 10)) == (at(5, 0) - day, at(6, 0) + day)
+    assert range_of(at(5, 0), at(6, 0)) == (at(5, 0) - day, at(6, 0) + day)
+    assert range_of(at(5, 0), at(6, 0, 1), margin_minutes=0) == (at(5, 0), at(7, 0))
 
 
 def test_naive_times_and_lengths_of_nothing_are_errors_of_the_caller():
