@@ -1,0 +1,162 @@
+"""The words of the knowledge base with the number of articles that have each: for "did you mean", and to know which
+words of a title say most. Made from articles alone, so that nobody learns a word of somebody else's private ticket; and
+a correction is offered only where it finds something that the asking person may see.
+"""
+
+import json
+import time
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from tickets.models import Ticket
+from tickets.search import analyser
+from tickets.search.engines import TABLE
+from tickets.search.index import engine, get_state, set_state
+from tickets.search.query import SMALL_WORDS, Query
+from tickets.search.spelling import distance, letters, mistakes_allowed
+
+MOST_WORDS = 50_000
+STATE = "words"
+AT_LEAST_EVERY = timedelta(minutes=10)
+SHARE_OF_TIME = 0.02  # counting all words anew may take at most this share of the time
+SURELY_BETTER = 10  # a word that is there is only taken for a mistake where another is so much more frequent
+
+
+@dataclass
+class Dictionary:
+    version: str = ""
+    articles: int = 0
+    documents: dict[str, int] = field(default_factory=dict)
+    by_length: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def correction(self, word: str) -> str | None:
+        """The word of the knowledge base that somebody who typed `word` most probably meant; None where it is right.
+
+        Of the nearest the most frequent. A word that only differs in its inflection is not wrong.
+        """
+        allowed = mistakes_allowed(word)
+        if not allowed or word in SMALL_WORDS:
+            return None
+        bits, own_stem, own_count = letters(word), analyser.stem(word), self.documents.get(word, 0)
+        best = None
+        for length in range(len(word) - allowed, len(word) + allowed + 1):
+            for other_bits, other in self.by_length.get(length, ()):
+                if (bits ^ other_bits).bit_count() > 2 * allowed or other == word:
+                    continue
+                if (apart := distance(word, other, allowed)) > allowed:
+                    continue
+                if analyser.stem(other) == own_stem:
+                    return None
+                candidate = (apart, -self.documents[other], other)
+                if best is None or candidate < best:
+                    best = candidate
+        if best is None or -best[1] < SURELY_BETTER * own_count:
+            return None
+        return best[2]
+
+
+_latest = Dictionary()
+
+
+def dictionary() -> Dictionary:
+    """As last counted by any process; one query where this process has it already."""
+    global _latest
+    state = json.loads(get_state(STATE) or "{}")
+    if _latest.version != state.get("version", ""):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT word, documents FROM tickets_search_words")
+            documents = dict(cursor.fetchall())
+        by_length = defaultdict(list)
+        for word in documents:
+            if word.isalpha() and len(word) > 2:
+                by_length[len(word)].append((letters(word), word))
+        _latest = Dictionary(state.get("version", ""), state.get("articles", 0), documents, dict(by_length))
+    return _latest
+
+
+def corrected(query: Query) -> str | None:
+    """The text of `query` with its probable typing mistakes put right; None where there seem to be none."""
+    if not query.typed:
+        return None
+    known, text = dictionary(), query.text
+    for typed in reversed(query.typed):
+        if better := known.correction(typed.word):
+            text = text[: typed.start] + better + text[typed.end :]
+    return text if text != query.text else None
+
+
+def frequencies(words: Iterable[str]) -> dict[str, int]:
+    """In how many articles each of these words is, for those that are known; one query."""
+    words = list(words)
+    places = ", ".join(["%s"] * len(words))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT word, documents FROM tickets_search_words WHERE word IN ({places or 'NULL'})",  # noqa: S608
+            words,
+        )
+        return dict(cursor.fetchall())
+
+
+def refresh_search_words(*, now: datetime, dry_run: bool = False) -> int:
+    """The job: count again, where the last count is old enough; 1 if it was done."""
+    state = json.loads(get_state(STATE) or "{}")
+    if state:
+        pause = max(AT_LEAST_EVERY, timedelta(seconds=state["seconds"] / SHARE_OF_TIME))
+        if now < datetime.fromisoformat(state["at"]) + pause:
+            return 0
+    if not dry_run:
+        count_words(now=now)
+    return 1
+
+
+def count_words(*, now: datetime) -> int:
+    """Count the words of all articles anew; how many are kept: the most frequent ones."""
+    began = time.monotonic()
+    articles, counts = {"sqlite": _count_here, "postgresql": _count_there}[connection.vendor]()
+    kept = sorted(counts.items(), key=lambda it: (-it[1], it[0]))[:MOST_WORDS]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The first statement takes turns with another process that does the same.
+        state = {"version": uuid.uuid4().hex, "articles": articles, "at": now.isoformat()}
+        state["seconds"] = round(time.monotonic() - began, 2)
+        set_state(STATE, json.dumps(state))
+        cursor.execute("DELETE FROM tickets_search_words")
+        cursor.executemany("INSERT INTO tickets_search_words (word, documents) VALUES (%s, %s)", kept)
+    return len(kept)
+
+
+def articles_condition() -> tuple[str, tuple]:
+    """SQL that lets the articles' documents through."""
+    rows = Ticket.objects.articles().order_by().values("pk")
+    return rows.query.sql_with_params()
+
+
+def _count_here():
+    """In Python: the words of one document after the other."""
+    allowed, parameters = articles_condition()
+    counts, articles = Counter(), 0
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT title, tags, body FROM {TABLE} WHERE rowid IN ({allowed})", parameters)  # noqa: S608
+        while rows := cursor.fetchmany(500):
+            articles += len(rows)
+            for title, tags, body in rows:
+                counts.update({word for word in f"{title} {tags} {body}".split() if word[0] not in "~@"})
+    return articles, counts
+
+
+def _count_there():
+    """In the database, whose vectors have each word of a document once."""
+    allowed, parameters = articles_condition()
+    articles = Ticket.objects.articles().count()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT word, count(*) FROM {TABLE}, unnest(tsvector_to_array(terms)) AS word"  # noqa: S608
+            f" WHERE {engine().id_column} IN ({allowed}) AND left(word, 1) NOT IN ('~', '@') GROUP BY word"
+            f" ORDER BY count(*) DESC, word LIMIT {MOST_WORDS}",
+            parameters,
+        )
+        return articles, dict(cursor.fetchall())
