@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mentorbook.errors import NotAllowed, Refused
-from mentors import search, tags
+from mentors import retagging, search, tags
 from mentors.matching import decayed
 from mentors.models import MAX_EXPERTISE, MentorProfile, ProvenSkill, Tag, TagSynonym
 from mentors.ratings import bayesian_mean
@@ -99,6 +99,7 @@ def merge_tags(source: Tag, into: Tag, *, by) -> Tag:
         raise SameTag
     if len(list(Tag.objects.select_for_update().filter(pk__in=[source.pk, into.pk]).order_by("pk"))) < 2:
         raise TagGone
+    tell_followers = retagging.about_to_change([source.pk, into.pk])
     mentors = list(MentorProfile.objects.filter(expertise__in=[source, into]).values_list("pk", flat=True).distinct())
     for relation in Tag._meta.related_objects:
         if relation.many_to_many:
@@ -112,6 +113,7 @@ def merge_tags(source: Tag, into: Tag, *, by) -> Tag:
     Tag.objects.filter(pk=source.pk).delete()
     TagSynonym.objects.get_or_create(name=name, defaults={"tag": into})
     refresh_search_text(MentorProfile.objects.filter(pk__in=mentors))
+    tell_followers()
     return into
 
 
@@ -141,9 +143,11 @@ def delete_tags(doomed: Iterable[Tag], *, by) -> int:
     """Remove tags and their synonyms from the vocabulary and from everybody who had them; how many went."""
     _ask_staff(by)
     ids = [tag.pk for tag in doomed]
+    tell_followers = retagging.about_to_change(ids)
     mentors = list(MentorProfile.objects.filter(expertise__in=ids).values_list("pk", flat=True).distinct())
     _, deleted = Tag.objects.filter(pk__in=ids).delete()
     refresh_search_text(MentorProfile.objects.filter(pk__in=mentors))
+    tell_followers()
     return deleted.get(Tag._meta.label, 0)
 
 
