@@ -40,10 +40,10 @@ def prepare(scale):
         DEBUG="false",
         EMAIL_URL="dummymail://",
     )
-    import django
-
-    django.setup()
+    # As a server starts, which leaves what it loads out of garbage collections.
     from django.core.management import call_command
+
+    import mentorbook.wsgi  # noqa: F401
 
     call_command("migrate", verbosity=0)
     call_command("seed_demo", scale=scale)

@@ -1,6 +1,7 @@
 """The one callable that servers are given. That it serves pages is what the journeys in a browser prove."""
 
 import asyncio
+import gc
 
 from asgiref.testing import ApplicationCommunicator
 
@@ -31,3 +32,8 @@ def test_a_socket_is_turned_away_while_nothing_is_live():
     assert converse({"type": "websocket", "path": "/ws/"}, {"type": "websocket.connect"}) == [
         {"type": "websocket.close", "code": 4404}
     ]
+
+
+def test_what_a_process_starts_with_is_left_out_of_garbage_collections():
+    # Importing asgi imported wsgi, which does it once all apps and addresses are loaded.
+    assert gc.get_freeze_count() > 10_000
