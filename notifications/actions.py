@@ -57,8 +57,8 @@ def withdraw(url: str) -> int:
     Mails about it that have not left yet do not leave any more.
     """
     about = Q(url=url) | Q(url__startswith=f"{url}#")
-    withdrawn, _by_model = Notification.objects.filter(about).delete()
-    return withdrawn
+    _number, by_model = Notification.objects.filter(about).delete()
+    return by_model.get(Notification._meta.label, 0)
 
 
 def mark_read(notification, *, now):

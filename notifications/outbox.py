@@ -67,13 +67,13 @@ def sweep(*, now: dt.datetime, dry_run: bool = False) -> int:
 
 
 def claim(pk, now) -> OutgoingEmail | None:
-    """Take the mail for one attempt; None when another worker has it or it is not due any more."""
+    """Take the mail for one attempt; None when another worker has it, it is not due any more or was withdrawn."""
     claimed = (
         OutgoingEmail.objects.due(now)
         .filter(pk=pk)
         .update(status=OutgoingEmail.Status.SENDING, attempts=F("attempts") + 1, next_attempt_at=now + CLAIM_HOLDS)
     )
-    return OutgoingEmail.objects.select_related("notification__recipient").get(pk=pk) if claimed else None
+    return OutgoingEmail.objects.select_related("notification__recipient").filter(pk=pk).first() if claimed else None
 
 
 def _deliver(email, connection, now):

@@ -4,7 +4,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from notifications.actions import AlreadySent, mark_all_read, mark_read, notify, send_again
+from notifications.actions import AlreadySent, mark_all_read, mark_read, notify, send_again, withdraw
 from notifications.models import Kind, Notification, OutgoingEmail
 from notifications.tests.factories import NotificationFactory, OutgoingEmailFactory
 
@@ -153,3 +153,15 @@ def test_send_again_gives_a_failed_mail_a_fresh_start_at_todays_address(ann):
 def test_send_again_refuses_what_went_out(ann, status):
     with pytest.raises(AlreadySent):
         send_again(OutgoingEmailFactory(notification__recipient=ann, status=status), now=NOW)
+
+
+def test_withdraw_takes_back_what_was_told_about_one_page_and_its_mail(ann, sam):
+    for url in ("/tickets/1/", "/tickets/1/#reply-7", "/tickets/12/", "/tickets/1/edit/"):
+        for person in (ann, sam):
+            notify(person, kind=Kind.APPOINTMENT_CONFIRMED, occasion=url, url=url, context=WORDS)
+
+    assert withdraw("/tickets/1/") == 4
+
+    assert set(Notification.objects.values_list("url", flat=True)) == {"/tickets/12/", "/tickets/1/edit/"}
+    assert OutgoingEmail.objects.count() == 4
+    assert withdraw("/tickets/1/") == 0
