@@ -135,6 +135,12 @@ class MentorProfileForm(forms.ModelForm):
         label=_("Cancelling is free until"),
         help_text=_("Later, you keep a share of the price."),
     )
+    tickets_at_once = AmountField(
+        range(11),
+        lambda number: str(number or _("none")),
+        label=_("Tickets at a time"),
+        help_text=_("How many questions in writing you work on at once."),
+    )
     confirms_automatically = forms.TypedChoiceField(
         label=_("When a student books"),
         choices=[("by_hand", _("I confirm each request myself")), ("at_once", _("It is confirmed at once"))],
@@ -171,6 +177,7 @@ class MentorProfileForm(forms.ModelForm):
             "confirms_automatically",
             "cancellation_notice_hours",
             "takes_chats",
+            "tickets_at_once",
             "meeting_url",
         ]
         labels = {

@@ -27,6 +27,7 @@ NEW = {
     "confirms_automatically": "by_hand",
     "cancellation_notice_hours": "24",
     "takes_chats": "on",
+    "tickets_at_once": "6",
     "meeting_url": "meet.example.org/max",
 }
 
@@ -100,6 +101,7 @@ def test_becoming_a_mentor(client, ann):
     assert profile.max_sessions_per_week == 5
     assert profile.confirms_automatically is False
     assert profile.takes_chats is True
+    assert profile.tickets_at_once == 6
     assert profile.meeting_url == "https://meet.example.org/max"
     assert "waiting for approval" in client.get(response.url).content.decode()
 
