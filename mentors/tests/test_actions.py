@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from mentorbook.errors import NotAllowed
@@ -17,17 +18,20 @@ from mentors.actions import (
     delete_tags,
     find_or_create_tags,
     merge_tags,
+    prove_skills,
     record_rating,
+    record_ticket_figures,
     refresh_search_text,
     set_next_free,
     set_status,
     update_profile,
 )
-from mentors.models import MentorProfile, Tag, TagSynonym
+from mentors.models import MentorProfile, ProvenSkill, Tag, TagSynonym
 from mentors.tests.factories import MentorProfileFactory, TagFactory
 from notifications.models import Kind, Notification
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+HALF_LIFE = dt.timedelta(days=180)
 pytestmark = pytest.mark.django_db
 
 
@@ -244,6 +248,86 @@ def test_count_completed_session_adds_one_whatever_the_row_in_hand_says(mentor):
     count_completed_session(stale)
     mentor.refresh_from_db()
     assert mentor.sessions_completed == 2
+
+
+def test_record_ticket_figures_keeps_the_last_ones_and_knows_no_median_of_nothing(mentor):
+    record_ticket_figures(mentor, solved=3, answered=5, first_response_minutes=20, solution_minutes=90)
+    mentor.refresh_from_db()
+    assert (mentor.tickets_solved, mentor.tickets_answered) == (3, 5)
+    assert (mentor.first_response_minutes, mentor.solution_minutes) == (20, 90)
+
+    record_ticket_figures(mentor, solved=0, answered=0, first_response_minutes=None, solution_minutes=None)
+    mentor.refresh_from_db()
+    assert (mentor.tickets_solved, mentor.first_response_minutes, mentor.solution_minutes) == (0, None, None)
+
+
+def weights_of(mentor):
+    return dict(mentor.proven_skills.values_list("tag__name", "weight"))
+
+
+def test_prove_skills_adds_a_unit_to_what_is_left_of_the_earlier_ones(mentor):
+    python, django = TagFactory(name="python"), TagFactory(name="django")
+    prove_skills(mentor, [python], now=NOW)
+    prove_skills(mentor, [python, django], now=NOW + HALF_LIFE)
+    assert weights_of(mentor) == pytest.approx({"python": 1.5, "django": 1.0})
+    assert set(mentor.proven_skills.values_list("weighed_at", flat=True)) == {NOW + HALF_LIFE}
+
+
+def test_prove_skills_takes_off_what_the_unit_is_worth_by_then(mentor):
+    python = TagFactory(name="python")
+    for solved_at in (NOW, NOW + HALF_LIFE):
+        prove_skills(mentor, [python], now=solved_at)
+    prove_skills(mentor, [python], since=NOW, now=NOW + HALF_LIFE, undo=True)
+    assert weights_of(mentor) == pytest.approx({"python": 1.0})
+
+
+def test_prove_skills_never_falls_below_zero(mentor):
+    python = TagFactory(name="python")
+    prove_skills(mentor, [python], now=NOW)
+    for _twice in range(2):
+        prove_skills(mentor, [python], since=NOW, now=NOW, undo=True)
+    assert weights_of(mentor) == {"python": 0}
+
+
+def test_prove_skills_passes_over_a_tag_that_was_deleted_meanwhile(mentor):
+    python, gone = TagFactory(name="python"), TagFactory(name="gone")
+    Tag.objects.filter(pk=gone.pk).delete()
+    prove_skills(mentor, [gone, python], now=NOW)
+    assert weights_of(mentor) == {"python": 1.0}
+
+
+def test_prove_skills_takes_a_fixed_number_of_queries(mentor, django_assert_num_queries):
+    tags = [TagFactory() for _ in range(5)]
+    for number in (1, 5):
+        with django_assert_num_queries(5):  # the savepoint's two, the tags, the skills, the write
+            prove_skills(mentor, tags[:number], now=NOW)
+
+
+def test_merge_tags_adds_up_what_was_solved_with_either(mentor, ada):
+    py, python = TagFactory(name="py"), TagFactory(name="python")
+    other, third = MentorProfileFactory(), MentorProfileFactory()
+    now = timezone.now()
+    for profile, tag, weight, since in [
+        (mentor, py, 2.0, now - HALF_LIFE),
+        (mentor, python, 3.0, now),
+        (other, py, 4.0, now),
+        (third, python, 5.0, now),
+    ]:
+        ProvenSkill.objects.create(mentor=profile, tag=tag, weight=weight, weighed_at=since)
+
+    merge_tags(py, python, by=ada)
+
+    assert weights_of(mentor) == pytest.approx({"python": 4.0}, abs=0.001)
+    assert weights_of(other) == pytest.approx({"python": 4.0}, abs=0.001)
+    assert weights_of(third) == pytest.approx({"python": 5.0}, abs=0.001)
+    assert ProvenSkill.objects.count() == 3
+
+
+def test_delete_tags_forgets_what_was_solved_with_them(mentor, ada):
+    python, django = TagFactory(name="python"), TagFactory(name="django")
+    prove_skills(mentor, [python, django], now=NOW)
+    delete_tags([python], by=ada)
+    assert weights_of(mentor) == {"django": 1.0}
 
 
 def test_set_next_free_orders_those_without_times_last(django_assert_max_num_queries):
