@@ -3,6 +3,7 @@
 from notifications.actions import notify
 from notifications.models import Kind
 from tickets.models import REASON_LENGTH, Ticket, TicketEvent
+from tickets.search import index_ticket
 
 Side = Ticket.Side
 TEXT_TOLD = 2_000
@@ -88,3 +89,4 @@ def _tell(ticket, recipients, kind, occasion, url, facts):
 
 def refresh_index(ticket):
     """Let the search find the ticket as it is now. The one place that knows the search."""
+    index_ticket(ticket)

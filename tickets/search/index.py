@@ -42,7 +42,6 @@ def index_tickets(ids: Collection[int]) -> int:
         changed, gone = differences(cursor, ids)
         engine().write(cursor, changed)
         engine().remove(cursor, gone)
-        cursor.executemany("DELETE FROM tickets_search_stale WHERE ticket_id = %s", [(pk,) for pk in ids])
     return len(changed) + len(gone)
 
 
@@ -92,8 +91,10 @@ def follow_tags(tag_ids: Collection[int]) -> Callable[[], None]:
     def index_again():
         index_tickets(ids[:AT_ONCE])
         with connection.cursor() as cursor:
+            # An update where it is marked already, so that the job waits for what this transaction changed.
             cursor.executemany(
-                "INSERT INTO tickets_search_stale (ticket_id) VALUES (%s) ON CONFLICT DO NOTHING",
+                "INSERT INTO tickets_search_stale (ticket_id) VALUES (%s)"
+                " ON CONFLICT (ticket_id) DO UPDATE SET ticket_id = excluded.ticket_id",
                 [(pk,) for pk in ids[AT_ONCE:]],
             )
 
@@ -107,7 +108,10 @@ def index_stale_tickets(*, now=None, dry_run: bool = False) -> int:
         ids = [pk for (pk,) in cursor.fetchall()]
     if not dry_run:
         for start in range(0, len(ids), BATCH):
-            index_tickets(ids[start : start + BATCH])
+            some = ids[start : start + BATCH]
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.executemany("DELETE FROM tickets_search_stale WHERE ticket_id = %s", [(pk,) for pk in some])
+                index_tickets(some)
     return len(ids)
 
 
