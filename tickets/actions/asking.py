@@ -100,6 +100,7 @@ def edit_ticket(
     store_attachments(files, by=by, ticket=ticket, now=now)
     changes = {"title": title, "description": description, "is_public": is_public, "edited_at": now}
     history.move(ticket, Kind.EDITED, by=by, now=now, **changes)
+    history.refresh_index(ticket)
     return ticket
 
 
@@ -125,6 +126,7 @@ def delete_ticket(ticket, *, by, now) -> Ticket:
         upvote_count=0,
         waiting_on="",
     )
+    history.refresh_index(ticket)
     return ticket
 
 

@@ -48,7 +48,6 @@ def reply_to_ticket(ticket, *, by, text: str, files=(), client_key: str | None =
         refuse_unless(ticket, allowed=ticket.is_asked_by(by) or ticket.is_mentored_by(by) or by.is_staff)
     reply = write(ticket, Kind.REPLY, by=by, text=text, files=files, client_key=key, now=now)
     _pass_the_turn(ticket, by, now)
-    history.refresh_index(ticket)
     history.tell_reply(reply)
     return reply
 
@@ -68,7 +67,8 @@ def edit_reply(reply, *, by, text: str, now) -> Reply:
     if text != reply.text:
         reply.text, reply.edited_at = text, now
         reply.save(update_fields=["text", "edited_at"])
-        history.refresh_index(ticket)
+        if reply.is_useful or reply.kind == Kind.SOLUTION:
+            history.refresh_index(ticket)
     return reply
 
 

@@ -1,4 +1,4 @@
-"""What every change of a ticket leaves behind: the new state, a line of history, word to the people, and the search."""
+"""What changes of a ticket leave behind: the new state, a line of history, word to the people, and the search."""
 
 from notifications.actions import notify
 from notifications.models import Kind
@@ -10,7 +10,7 @@ TEXT_TOLD = 2_000
 
 
 def move(ticket, kind, *, by, now, about=None, reason="", **changes):
-    """Change a locked ticket, write that down as `kind`, and let the search know.
+    """Change a locked ticket and write that down as `kind`.
 
     `by` is None for what happens by itself; `about` is the mentor who got, had or solved it.
     """
@@ -19,9 +19,7 @@ def move(ticket, kind, *, by, now, about=None, reason="", **changes):
         setattr(ticket, name, value)
     ticket.active_at = now
     ticket.save(update_fields=[*changes, "active_at"])
-    event = record(ticket, kind, from_status=from_status, by=by, mentor=about, reason=reason, now=now)
-    refresh_index(ticket)
-    return event
+    return record(ticket, kind, from_status=from_status, by=by, mentor=about, reason=reason, now=now)
 
 
 def record(ticket, kind, *, from_status="", by, mentor=None, reason="", now) -> TicketEvent:
@@ -88,5 +86,8 @@ def _tell(ticket, recipients, kind, occasion, url, facts):
 
 
 def refresh_index(ticket):
-    """Let the search find the ticket as it is now. The one place that knows the search."""
+    """Let the search find the ticket by what it says now; call it after whatever changes that.
+
+    Whether it may be found depends on its state, which every search asks for itself.
+    """
     index_ticket(ticket)

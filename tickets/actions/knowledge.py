@@ -108,5 +108,4 @@ def _lock_others_article(ticket, by):
 def _count(ticket, change):
     Ticket.objects.filter(pk=ticket.pk).update(upvote_count=F("upvote_count") + change)
     ticket.refresh_from_db(fields=["upvote_count"])
-    history.refresh_index(ticket)
     return ticket

@@ -51,6 +51,7 @@ def resolve_ticket(ticket, *, by, text: str = "", reply=None, files=(), client_k
         waiting_on=Side.STUDENT,
         waiting_since=now,
     )
+    history.refresh_index(ticket)
     prove_skills(ticket.mentor, ticket.tags.all(), now=now)
     refresh_figures(ticket.mentor)
     history.tell(ticket, ticket.student, kind=Told.TICKET_RESOLVED, event=event, text=history.shortened(solution.text))
@@ -78,6 +79,7 @@ def reopen_ticket(ticket, *, by, reason: str, now) -> Ticket:
         waiting_on=Side.MENTOR,
         waiting_since=now,
     )
+    history.refresh_index(ticket)
     refresh_figures(ticket.mentor)
     history.tell(ticket, ticket.mentor.user, kind=Told.TICKET_REOPENED, event=event)
     return ticket

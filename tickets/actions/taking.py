@@ -90,7 +90,6 @@ def accept_ticket(ticket, *, by, now) -> Ticket:
         _refuse_unless_open(ticket)
     ticket = locks.lock_ticket_alone(ticket)
     event = history.record(ticket, Kind.ACCEPTED, from_status=Status.OPEN, by=by, mentor=profile, now=now)
-    history.refresh_index(ticket)
     history.tell(ticket, ticket.student, kind=Told.TICKET_ACCEPTED, event=event)
     return ticket
 
