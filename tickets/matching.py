@@ -120,6 +120,22 @@ def _proven_by_mentor(names, now):
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """How many tickets a mentor has in work, of how many at once."""
+
+    assigned: int
+    limit: int
+
+    @classmethod
+    def of(cls, profile):
+        return cls(Ticket.objects.for_mentor(profile).assigned().count(), profile.tickets_at_once)
+
+    @property
+    def has_room(self):
+        return self.assigned < self.limit
+
+
+@dataclass(frozen=True)
 class QueueRow:
     ticket: Ticket
     band: Band
