@@ -66,6 +66,7 @@ class FilesField(forms.FileField):
         self.accepted = []
 
     def clean(self, value, initial=None):
+        self.accepted = []  # a list of its own: every form has a copy of this field, and copies share their values
         refusals = []
         for file in value or []:
             try:
