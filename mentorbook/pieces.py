@@ -6,6 +6,7 @@ from functools import lru_cache
 from django import template
 from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma, naturaltime
+from django.template.defaultfilters import floatformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -95,10 +96,21 @@ def badge(label, tone="", icon=""):
     )
 
 
-@register.inclusion_tag("partials/rating.html")
+@register.simple_tag
 def rating(mean, count):
     """A plain mean and how many reviews it comes from; "new" while there are none."""
-    return {"mean": mean if count else None, "count": count}
+    if not count:
+        return format_html('<span class="rating rating-new">{}</span>', pgettext("no ratings yet", "new"))
+    shown = floatformat(mean, 1)
+    words = ngettext("rated %(mean)s of 5 in %(count)d review", "rated %(mean)s of 5 in %(count)d reviews", count)
+    return format_html(
+        '<span class="rating"><span aria-hidden="true"><span class="rating-mean">{}</span>'
+        ' <span class="rating-star">★</span> <span class="rating-count">({})</span></span>'
+        ' <span class="visually-hidden">{}</span></span>',
+        shown,
+        count,
+        words % {"mean": shown, "count": count},
+    )
 
 
 def moment(value, with_year):

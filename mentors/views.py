@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import UTC
+from functools import cache
 
 from django.conf import settings
 from django.contrib import messages
@@ -124,7 +125,7 @@ def change_status(request):
 class Row:
     mentor: MentorProfile
     matching_tags: list
-    other_tags: list
+    other_tags: list  # of (tag, its address)
     more_tag_count: int
     first_free_at: object
     choose_url: str
@@ -134,10 +135,12 @@ class Row:
 def _rows(page, chosen, viewer, now):
     mentors = list(page)
     first_free = directory.free_times().first_free(mentors, now, viewer)
+    address = cache(Tag.get_absolute_url)  # the same few tags stand in many rows
     rows = []
     for mentor in mentors:
-        matching = [tag for tag in chosen if tag in mentor.expertise.all()]
-        others = [tag for tag in mentor.expertise.all() if tag not in chosen]
+        expertise = list(mentor.expertise.all())
+        matching = [tag for tag in chosen if tag in expertise]
+        others = [tag for tag in expertise if tag not in chosen]
         shown = others[: max(0, TAGS_IN_ROW - len(matching))]
         start = first_free.get(mentor.pk)
         query = {"start": start.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")} if start else None
@@ -145,7 +148,7 @@ def _rows(page, chosen, viewer, now):
             Row(
                 mentor=mentor,
                 matching_tags=matching,
-                other_tags=shown,
+                other_tags=[(tag, address(tag)) for tag in shown],
                 more_tag_count=len(others) - len(shown),
                 first_free_at=start,
                 choose_url=reverse("bookings:choose", args=[mentor.pk], query=query),
