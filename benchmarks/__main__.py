@@ -40,9 +40,9 @@ def prepare(scale):
         DEBUG="false",
         EMAIL_URL="dummymail://",
     )
-    # As a server starts, which leaves what it loads out of garbage collections.
     from django.core.management import call_command
 
+    # As a server starts, which leaves what it loads out of garbage collections.
     import mentorbook.wsgi  # noqa: F401
 
     call_command("migrate", verbosity=0)
