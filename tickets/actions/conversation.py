@@ -9,10 +9,10 @@ from tickets.actions import history, locks, texts
 from tickets.actions.attachments import store_attachments
 from tickets.actions.figures import refresh_figures
 from tickets.actions.files import with_files
-from tickets.actions.states import TicketDeleted, refuse_former_mentor, refuse_unless
+from tickets.actions.states import refuse_former_mentor, refuse_unless
 from tickets.models import Reply, Ticket
 
-Status = Ticket.Status
+THERE = (*Ticket.IN_WORK, *Ticket.SOLVED)
 Side = Ticket.Side
 Kind = Reply.Kind
 
@@ -43,9 +43,7 @@ def reply_to_ticket(ticket, *, by, text: str, files=(), client_key: str | None =
     key = texts.clean_key(client_key)
     if earlier := written_before(ticket, by, key):
         return earlier
-    if not ticket.can_be_replied_to_by(by):
-        refuse_former_mentor(ticket, by)
-        refuse_unless(ticket, allowed=ticket.is_asked_by(by) or ticket.is_mentored_by(by) or by.is_staff)
+    _refuse_unless_writable(ticket, by)
     reply = write(ticket, Kind.REPLY, by=by, text=text, files=files, client_key=key, now=now)
     _pass_the_turn(ticket, by, now)
     history.tell_reply(reply)
@@ -56,11 +54,11 @@ def reply_to_ticket(ticket, *, by, text: str, files=(), client_key: str | None =
 @transaction.atomic
 def edit_reply(reply, *, by, text: str, now) -> Reply:
     """Change one's own words, for REPLY_EDITABLE_MINUTES and while the ticket takes replies. Nobody is told."""
-    ticket, reply = _lock_reply(reply)
     if reply.author_id != by.pk:
         raise NotAllowed
-    if not ticket.can_be_replied_to_by(by):
-        refuse_unless(ticket, allowed=ticket.is_asked_by(by) or ticket.is_mentored_by(by))
+    ticket = locks.lock_ticket_alone(reply.ticket)
+    _refuse_unless_writable(ticket, by)
+    reply = _as_it_is(reply, ticket)
     if not reply.can_be_edited_by(by, now):
         raise TooLateToEdit(editable_until=reply.editable_until)
     text = texts.clean_text(text)
@@ -76,11 +74,8 @@ def edit_reply(reply, *, by, text: str, now) -> Reply:
 @transaction.atomic
 def add_note(ticket, *, by, text: str, now) -> Reply:
     """Write down something for staff only. The ticket shows no sign of it to anybody else."""
-    if not by.is_staff:
-        raise NotAllowed
     ticket = locks.lock_ticket_alone(ticket)
-    if ticket.status == Status.DELETED:
-        raise TicketDeleted
+    refuse_unless(ticket, *THERE, allowed=by.is_staff)
     return write(ticket, Kind.NOTE, by=by, text=text, now=now)
 
 
@@ -88,9 +83,9 @@ def add_note(ticket, *, by, text: str, now) -> Reply:
 @transaction.atomic
 def mark_useful(reply, *, by, is_useful: bool, now) -> Reply:
     """Show a reply in the article beside the solution, or not: for the ticket's student, its mentor and staff."""
-    ticket, reply = _lock_reply(reply)
-    if not (ticket.is_asked_by(by) or ticket.is_mentored_by(by) or by.is_staff):
-        raise NotAllowed
+    ticket = locks.lock_ticket_alone(reply.ticket)
+    refuse_unless(ticket, *THERE, allowed=_takes_part(ticket, by))
+    reply = _as_it_is(reply, ticket)
     if reply.kind != Kind.REPLY:
         raise NotAReply
     if reply.is_useful != is_useful:
@@ -132,10 +127,18 @@ def _pass_the_turn(ticket, by, now):
         refresh_figures(ticket.mentor)
 
 
-def _lock_reply(reply):
-    ticket = locks.lock_ticket_alone(reply.ticket)
-    if ticket.status == Status.DELETED:
-        raise TicketDeleted
+def _takes_part(ticket, user):
+    return ticket.is_asked_by(user) or ticket.is_mentored_by(user) or user.is_staff
+
+
+def _refuse_unless_writable(ticket, by):
+    if not ticket.can_be_replied_to_by(by):
+        refuse_former_mentor(ticket, by)
+        refuse_unless(ticket, allowed=_takes_part(ticket, by))
+
+
+def _as_it_is(reply, ticket):
+    """The reply as it is now, in a locked ticket that is not deleted."""
     reply = Reply.objects.select_related("author").get(pk=reply.pk)
     reply.ticket = ticket
-    return ticket, reply
+    return reply

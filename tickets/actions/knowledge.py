@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from mentorbook.errors import NotAllowed, Refused
 from mentorbook.locks import limit_waiting, patiently
 from tickets.actions import history, locks, texts
+from tickets.actions.states import TicketDeleted
 from tickets.models import Bookmark, Ticket, TicketEvent, Upvote
 
 Kind = TicketEvent.Kind
@@ -82,6 +83,8 @@ def show_article(ticket, *, by, reason: str = "", now) -> Ticket:
     if not by.is_staff:
         raise NotAllowed
     ticket = _lock(ticket, by)
+    if ticket.status == Ticket.Status.DELETED:
+        raise TicketDeleted
     if ticket.hidden_at is None:
         return ticket
     reason = texts.clean_reason(reason, required=False)

@@ -28,8 +28,10 @@ def resolve_ticket(ticket, *, by, text: str = "", reply=None, files=(), client_k
     """
     ticket = locks.lock_ticket(ticket)
     key = texts.clean_key(client_key)
-    if conversation.written_before(ticket, by, key):
-        return ticket
+    if earlier := conversation.written_before(ticket, by, key):
+        if earlier.pk == ticket.solution_id:
+            return ticket
+        key = None  # it was for a reply, or for a solution that did not hold
     refuse_former_mentor(ticket, by)
     refuse_unless(ticket, Status.ASSIGNED, allowed=ticket.is_mentored_by(by))
     if reply is None:
