@@ -1,25 +1,29 @@
-"""Bookings a second through `book_slot`, beside the same SQL statements run bare on the same database.
+"""Bookings a second through `book_slot`, beside the same SQL statements run bare on the same database; and how long
+the last of a crowd waits to hear that the hour is gone.
 
 Each booking is recorded statement by statement as it happens, and at once replayed with a raw cursor: other hours,
 other keys, everything else alike, transaction, savepoints and a commit that reaches the disk included. So both sides
 do the same work in the database, on the same open connection, on the same data and under the same load of the machine,
 and what is left is the cost of our Python. The replay comes second, to pages that the booking has just read.
 
-One client books, one session after the other, because the target is about a booking from request to answer. Many at
-once would measure who waits for whom: on SQLite for the one lock, on a small machine for the processor.
+There one client books, one session after the other, because the target is about a booking from request to answer. Many
+at once would measure who waits for whom: on SQLite for the one lock, on a small machine for the processor. The crowd
+measures just that.
 """
 
 import datetime as dt
 import re
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
 from accounts.models import User
-from bookings.actions import book_slot, replace_availability
+from bookings.actions import SlotTaken, book_slot, replace_availability
 from bookings.models import Appointment
 from mentors.models import MentorProfile
 from notifications.models import Notification
@@ -28,27 +32,33 @@ from wallets.models import Transaction
 
 MENTORS, STUDENTS, WARM_UP, BOOKINGS = 20, 20, 20, 300
 TARGET_PERCENT = 50
+CROWD, CROWDED_HOURS = 50, 5
 # Replayed bookings lie outside every horizon, where no search for free times ever looks.
 SHIFT = dt.timedelta(days=7 * 150)
 
 
 def run() -> list[tuple[str, str, str]]:
     """Rows of (what, figure, target). Raises AssertionError when fewer sessions were booked than it says."""
-    mentors, students = _people()
-    before = Appointment.objects.count()
-    pairs = []
+    mentors, students = _people(MENTORS, STUDENTS)
+    (wanted,), crowd = _people(1, CROWD)
     try:
         # The mail that follows a booking is sent by a thread beside it, at a time of its own.
         with override_settings(SEND_MAIL_IN_BACKGROUND=False):
-            for number in range(WARM_UP + BOOKINGS):
-                turn, place = divmod(number, MENTORS)
-                recording = Recording(mentors[place], students[(place + turn) % STUDENTS], turn)
-                booked = recording.book()
-                if recording.is_unambiguous():
-                    pairs.append((number, booked, recording.replay(), len(recording.statements)))
+            return [*_bookings_a_second(mentors, students), _crowd(wanted, crowd)]
     finally:
-        people = [*students, *(mentor.user for mentor in mentors)]
+        people = [*students, *crowd, *(mentor.user for mentor in [*mentors, wanted])]
         User.objects.filter(pk__in=[person.pk for person in people]).update(is_active=False)
+
+
+def _bookings_a_second(mentors, students):
+    before = Appointment.objects.count()
+    pairs = []
+    for number in range(WARM_UP + BOOKINGS):
+        turn, place = divmod(number, MENTORS)
+        recording = Recording(mentors[place], students[(place + turn) % STUDENTS], turn)
+        booked = recording.book()
+        if recording.is_unambiguous():
+            pairs.append((number, booked, recording.replay(), len(recording.statements)))
     found = Appointment.objects.count() - before
     assert found == WARM_UP + BOOKINGS + len(pairs), f"{found} sessions are there"
     pairs = [pair for pair in pairs if pair[0] >= WARM_UP]
@@ -61,14 +71,42 @@ def run() -> list[tuple[str, str, str]]:
     ]
 
 
-def _people():
+def _crowd(mentor, students):
+    """Everybody wants the same hour at the same moment, each in a thread and on a connection of their own."""
+    slowest = 0
+    for number in range(CROWDED_HOURS):
+        now = timezone.now()
+        start = now.replace(hour=8, minute=0, second=0, microsecond=0) + dt.timedelta(days=1, hours=number)
+        barrier = threading.Barrier(len(students))
+
+        def ask(student, start=start, now=now, barrier=barrier):
+            barrier.wait(timeout=60)
+            began = time.perf_counter()
+            try:
+                book_slot(mentor, student=student, starts_at=start, duration_minutes=60, title="I, too", now=now)
+                return None
+            except SlotTaken:
+                return time.perf_counter() - began
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(len(students)) as pool:
+            refusals = [seconds for seconds in pool.map(ask, students) if seconds is not None]
+        assert len(refusals) == len(students) - 1, f"{len(students) - len(refusals)} people were told that it is theirs"
+        assert Appointment.objects.blocking().filter(mentor=mentor, starts_at=start).count() == 1
+        slowest = max(slowest, *refusals)
+    what = f"{len(students)} people want one hour at once, {CROWDED_HOURS} times: 1 gets it, slowest refusal"
+    return what, f"{slowest * 1_000:.0f} ms", "≤ 2 s"
+
+
+def _people(mentor_count, student_count):
     batch = uuid.uuid4().hex[:8]
 
     def person(name):
         return User.objects.create(email=f"{name}-{batch}@bench.example.org", name=f"Bench {name}", timezone="UTC")
 
     mentors = []
-    for number in range(MENTORS):
+    for number in range(mentor_count):
         profile = MentorProfile.objects.create(
             user=person(f"mentor-{number}"),
             timezone="UTC",
@@ -78,7 +116,7 @@ def _people():
         )
         replace_availability(profile, weekly={weekday: [(8 * 60, 16 * 60)] for weekday in range(1, 8)})
         mentors.append(profile)
-    students = [person(f"student-{number}") for number in range(STUDENTS)]
+    students = [person(f"student-{number}") for number in range(student_count)]
     for student in students:
         grant_points(student, points=10_000)
     return mentors, students
