@@ -50,7 +50,9 @@ PICTURES = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff
 
 _IN_WORD = rf"[\w{MARKS}{INVISIBLE}]"
 _WORD = rf"\w{_IN_WORD}*(?:\+\+|(?<!\w\w)#)?"
-TOKEN = re.compile(rf"""(?:(?<![\w.)\]}}"'])\.(?=[^\W\d]))?{_WORD}(?:{CONNECTORS}{_WORD})*|[{PICTURES}]""")
+# `.net`, also in quotes; but not what follows something, as in `"".join` and `f().x`.
+_DOT = r"""(?<![\w.)\]}])(?<![^\s(\[{]["'`])\.(?=[^\W\d])"""
+TOKEN = re.compile(rf"""(?:{_DOT})?{_WORD}(?:{CONNECTORS}{_WORD})*|[{PICTURES}]""")
 SEGMENT = re.compile(rf"^\.{_WORD}|{_WORD}|[{PICTURES}]")
 RUN = re.compile(rf"[{UNSPACED}][{UNSPACED}{MARKS}{INVISIBLE}]*|[^{UNSPACED}]+")
 CLUSTER = re.compile(rf".[{MARKS}{INVISIBLE}]*", re.DOTALL)

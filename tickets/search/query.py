@@ -108,12 +108,12 @@ def parse(text: str) -> Query:
     groups, without, typed = [], [], []
     joins = False  # whether the last piece was an OR
     for piece in PIECE.finditer(text):
-        if len(groups) + len(without) >= MAX_SOUGHT:
+        if sum(map(len, groups)) + len(without) >= MAX_SOUGHT:
             break
         if piece["plain"] == "OR":
             joins = bool(groups)
             continue
-        found = _sought(piece)
+        found = _sought(piece)[:MAX_SOUGHT]
         if piece["minus"]:
             without += found
             joins = False
