@@ -1,5 +1,7 @@
 """Code in colours: a text and the name of its language become escaped text in spans with classes."""
 
+import re
+import time
 from functools import lru_cache
 from itertools import groupby
 
@@ -156,9 +158,30 @@ CLASSES = {
 }
 PLAIN = {Token, Text, Whitespace, Punctuation, Name, Operator, Generic, Error}
 
-# More than this stays plain: lexers are regular expressions, and several take quadratic time on hostile text.
+# What is longer stays plain, and so does what takes a lexer longer: several take quadratic time on hostile text.
 MAX_CHARACTERS = 10_000
 MAX_LINE = 1_000
+SECONDS = 0.15
+# So much nothing at once: where a lexer looks over it again from each of its characters, nobody can interrupt it.
+GAP = re.compile(r"\s{200}")
+
+
+class Patience:
+    """How much time of the processor the blocks of one text may take together before the rest stays plain."""
+
+    def __init__(self, seconds=SECONDS):
+        self.left = seconds
+
+    def watch(self, tokens):
+        """The same tokens; raises TimeoutError when they take too long."""
+        until = time.thread_time() + self.left
+        try:
+            for token in tokens:
+                if time.thread_time() > until:
+                    raise TimeoutError
+                yield token
+        finally:
+            self.left = until - time.thread_time()
 
 
 def language_of(info):
@@ -182,20 +205,29 @@ def _class_of(kind):
 
 
 def can_highlight(code):
-    return len(code) <= MAX_CHARACTERS and max(map(len, code.split("\n"))) <= MAX_LINE
+    if len(code) > MAX_CHARACTERS or max(map(len, code.split("\n"))) > MAX_LINE:
+        return False
+    return GAP.search(code) is None
 
 
-def highlight(code, language):
-    """`code` as escaped HTML, in spans with `CLASSES` where the language is known and the code not too long.
+def highlight(code, language, patience):
+    """`code` as escaped HTML, in spans with `CLASSES` where the language is known and the code neither long nor slow.
 
-    Whatever a lexer makes of it, the text stays the same character for character.
+    Whatever a lexer makes of it, the text stays the same, but for a line end at its end.
     """
-    if not language or not can_highlight(code):
+    if not language or not can_highlight(code) or patience.left <= 0:
         return escape(code)
     # A lexer of its own for each text: some keep their state in themselves, and pages are rendered in threads.
-    lexer = _lexer_class(language)(stripnl=False, ensurenl=False)
+    lexer = _lexer_class(language)(stripnl=False)
+    try:
+        tokens = list(patience.watch(lexer.get_tokens(code)))
+    except Exception:  # out of patience; and a lexer that fails costs the colours, not the page
+        return escape(code)
+    # Lexers want a line end at the end. Some lose what they do not expect, and then the text goes before its colours.
+    if "".join(value for _, value in tokens).removesuffix("\n") != code.removesuffix("\n"):
+        return escape(code)
     pieces = []
-    for name, tokens in groupby(lexer.get_tokens(code), key=lambda token: _class_of(token[0])):
-        text = escape("".join(value for _, value in tokens))
+    for name, group in groupby(tokens, key=lambda token: _class_of(token[0])):
+        text = escape("".join(value for _, value in group))
         pieces.append(f'<span class="{name}">{text}</span>' if name and not text.isspace() else text)
     return "".join(pieces)

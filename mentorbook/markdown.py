@@ -72,10 +72,11 @@ class Renderer(RendererHTML):
 
     def fence(self, tokens, index, options, env):
         token = tokens[index]
-        return _code_block(token.content, highlighting.language_of(token.info))
+        language = highlighting.language_of(token.info)
+        return _code_block(highlighting.highlight(token.content, language, env["patience"]), language)
 
     def code_block(self, tokens, index, options, env):
-        return _code_block(tokens[index].content, "")
+        return _code_block(escape(tokens[index].content), "")
 
     # What may be wider than the screen scrolls by itself, and so that keys reach it, it takes the focus and has a name.
     # A group and not a region: regions are landmarks, and a text with ten pieces of code is not ten places to go to.
@@ -87,12 +88,12 @@ class Renderer(RendererHTML):
         return "</table></div>"
 
 
-def _code_block(code, language):
+def _code_block(html, language):
     name = highlighting.LANGUAGES.get(language)
     label = gettext("Code, %(language)s") % {"language": name} if name else gettext("Code")
     return (
         f'<div class="code-block"><pre tabindex="0" role="group" aria-label="{escape(label)}">'
-        f"<code>{highlighting.highlight(code, language)}</code></pre></div>\n"
+        f"<code>{html}</code></pre></div>\n"
     )
 
 
@@ -189,7 +190,10 @@ def render(text: str, *, top: int = 2) -> SafeString:
     Belongs inside `<div class="prose" hx-disable>`: in templates, `{{ text|markdown }}` gives both.
     """
     text = clean(text)
-    html = _code_block(text, "") if len(text) > MAX_CHARACTERS else PARSER.render(text, {"top": top})
+    if len(text) > MAX_CHARACTERS:
+        html = _code_block(escape(text), "")
+    else:
+        html = PARSER.render(text, {"top": top, "patience": highlighting.Patience()})
     return mark_safe(SANITIZER.clean(html))  # noqa: S308
 
 
