@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each has `run() -> [(what, figure, target), …]`, and raises where too little happened for its figures to mean much.
-TOPICS = ["slots", "bookings", "directory"]
+TOPICS = ["slots", "bookings", "directory", "markdown"]
 
 
 def bench_database(scale):
