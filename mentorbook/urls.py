@@ -10,6 +10,8 @@ urlpatterns = [
     path("people/", include("accounts.urls")),
     path("mentors/", include("mentors.urls")),
     path("bookings/", include("bookings.urls")),
+    path("tickets/", include("tickets.urls")),
+    path("knowledge/", include("tickets.knowledge_urls")),
     path("reviews/", include("feedback.urls")),
     path("wallet/", include("wallets.urls")),
     path("notifications/", include("notifications.urls")),

@@ -1,0 +1,195 @@
+"""The knowledge base: find an answer, read it, say that it helped, keep it."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Left
+from django.http import QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from mentorbook.markdown import plain
+from mentorbook.pages import back, paginate
+from tickets import actions
+from tickets.forms.knowledge import HELPFUL, KnowledgeFilters
+from tickets.models import Bookmark, Ticket, Upvote
+from tickets.popular import popular_tags
+from tickets.search import related_articles, search_tickets
+
+EXCERPT_LENGTH = 220
+READ_FOR_EXCERPT = 1_000
+
+
+@dataclass(frozen=True)
+class Row:
+    ticket: Ticket
+    title: str
+    excerpt: str
+
+
+@login_not_required
+@require_safe
+def article_list(request):
+    if not may_read(request.user):
+        return redirect_to_login(request.get_full_path())
+    filters = KnowledgeFilters(request.GET)
+    articles = filters.rows(Ticket.objects.readable_by(request.user))
+    found = search_tickets(articles.for_rows(), filters.text, order=filters.sort) if filters.text else None
+    page = paginate(request, browsed(articles, filters.sort) if found is None or found.is_empty else found)
+    return render(
+        request,
+        "tickets/knowledge_list.html",
+        {
+            "filters": filters,
+            "found": found,
+            "page": page,
+            "rows": [row if found and not found.is_empty else as_row(row) for row in page],
+            "sentence": sentence(filters, page.paginator.count, found),
+            "chips": chips(filters, request.GET),
+            "sorts": [
+                (label, address(request.GET, sort=[sort]), sort == filters.sort) for sort, label in filters.sorts
+            ],
+            "suggestion_address": found and found.suggestion and address(request.GET, q=[found.suggestion]),
+            "popular_tags": [] if filters.tags or filters.unknown_tags or filters.text else popular_tags(),
+            "ask_address": reverse(
+                "tickets:create", query={"title": filters.text, "tag": ",".join(tag.name for tag in filters.tags)}
+            ),
+        },
+    )
+
+
+@login_not_required
+@require_safe
+def article(request, pk, slug=""):
+    if not may_read(request.user):
+        return redirect_to_login(request.get_full_path())
+    found = Ticket.objects.readable_by(request.user).with_people().select_related("solution__author").filter(pk=pk)
+    ticket = found.prefetch_related("tags", "attachments", "solution__attachments").first()
+    if ticket is None:
+        # Its own people read it where it lives.
+        return redirect(get_object_or_404(Ticket.objects.visible_to(request.user), pk=pk))
+    if slug != ticket.slug:
+        return redirect(ticket.get_article_url(), permanent=True)
+    return render(
+        request,
+        "tickets/article.html",
+        {
+            "ticket": ticket,
+            "replies": ticket.replies.public().select_related("author").prefetch_related("attachments"),
+            "related": related_articles(ticket, rows=Ticket.objects.readable_by(request.user).only("title")),
+            "canonical": settings.BASE_URL + ticket.get_article_url(),
+            "is_own": ticket.is_asked_by(request.user) or ticket.is_mentored_by(request.user),
+            **readers_marks(ticket, request.user),
+        },
+    )
+
+
+@require_safe
+def bookmarks(request):
+    """The articles that I keep; those that can be read no longer are missing until they can be again."""
+    mine = Ticket.objects.readable_by(request.user).filter(bookmarks__user=request.user)
+    page = paginate(request, with_beginning(mine.for_rows().order_by("-bookmarks__created_at", "-id")))
+    return render(request, "tickets/bookmark_list.html", {"page": page, "rows": [as_row(ticket) for ticket in page]})
+
+
+@require_POST
+def upvote(request, pk):
+    ticket = get_object_or_404(Ticket.objects.readable_by(request.user).with_people(), pk=pk)
+    if request.POST.get("on") == "no":
+        ticket = actions.remove_upvote(ticket, by=request.user)
+    else:
+        ticket = actions.upvote_article(ticket, by=request.user, now=timezone.now())
+    return marks_answer(request, ticket)
+
+
+@require_POST
+def bookmark(request, pk):
+    ticket = get_object_or_404(Ticket.objects.readable_by(request.user).with_people(), pk=pk)
+    if request.POST.get("on") == "no":
+        ticket = actions.remove_bookmark(ticket, by=request.user)
+    else:
+        ticket = actions.bookmark_article(ticket, by=request.user, now=timezone.now())
+    return marks_answer(request, ticket)
+
+
+def marks_answer(request, ticket):
+    if request.htmx:
+        return render(request, "tickets/_marks.html", {"ticket": ticket, **readers_marks(ticket, request.user)})
+    return back(request, ticket.get_article_url())
+
+
+def may_read(user):
+    return user.is_authenticated or settings.KNOWLEDGE_IS_PUBLIC
+
+
+def readers_marks(ticket, user):
+    """What `user` has said of the article, and whether they may."""
+    if not user.is_authenticated:
+        return {"can_mark": False, "has_upvoted": False, "has_bookmarked": False}
+    marks = Ticket.objects.filter(pk=ticket.pk).values_list(
+        Exists(Upvote.objects.filter(ticket=OuterRef("pk"), user=user)),
+        Exists(Bookmark.objects.filter(ticket=OuterRef("pk"), user=user)),
+    )
+    has_upvoted, has_bookmarked = marks.get()
+    can_mark = ticket.can_be_voted_by(user)
+    return {"can_mark": can_mark, "has_upvoted": has_upvoted, "has_bookmarked": has_bookmarked}
+
+
+def browsed(articles, sort):
+    order = ("-upvote_count", "-resolved_at", "-id") if sort == HELPFUL else ("-resolved_at", "-id")
+    return with_beginning(articles.for_rows().order_by(*order))
+
+
+def with_beginning(articles):
+    return articles.annotate(beginning=Left("description", READ_FOR_EXCERPT))
+
+
+def as_row(ticket):
+    return Row(ticket, ticket.title, plain(ticket.beginning, EXCERPT_LENGTH))
+
+
+# --- The list's words -------------------------------------------------------------------------------------------------
+
+
+def address(query, **changes):
+    """The list's address with these filters changed, on its first page; [] takes a filter away."""
+    changed = QueryDict(mutable=True)
+    for name in KnowledgeFilters.base_fields:
+        changed.setlist(name, [value for value in changes.get(name, query.getlist(name)) if value])
+    return f"?{changed.urlencode()}"
+
+
+def chips(filters, query):
+    """The chosen tags, each with the address of the list without it."""
+    names = [tag.name for tag in filters.tags] + filters.unknown_tags
+    return [(name, address(query, tag=[other for other in names if other != name])) for name in names]
+
+
+def sentence(filters, count, found):
+    """What the list is, as one sentence: 12 answers for “slow query” with **python**, newest first."""
+    if filters.unknown_tags:
+        return format_html(_("Nobody here knows the tag {tag} yet."), tag=strong(filters.unknown_tags[0]))
+    shown = found.total_label if found and not found.is_empty else f"{count:,}"
+    words = format_html(ngettext("{count} answer", "{count} answers", count), count=shown)
+    if found and not found.is_empty:
+        text = found.suggestion if found.is_corrected else found.text
+        words = format_html(_("{answers} for “{text}”"), answers=words, text=text)
+    if filters.tags:
+        names = format_html_join(", ", "{}", ([strong(tag)] for tag in filters.tags))
+        words = format_html(_("{answers} with {tags}"), answers=words, tags=names)
+    if count < 2:
+        return words
+    order = {"relevance": _("best match first"), "newest": _("newest first"), "helpful": _("most helpful first")}
+    return format_html(_("{answers}, {order}"), answers=words, order=order[filters.sort])
+
+
+def strong(text):
+    return format_html("<strong>{}</strong>", text)
