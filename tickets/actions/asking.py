@@ -9,7 +9,7 @@ from mentorbook.errors import NotAllowed, Refused
 from mentorbook.locks import patiently
 from notifications.actions import withdraw
 from tickets.actions import history, locks, texts
-from tickets.actions.attachments import remove_attachment, store_attachments
+from tickets.actions.attachments import remove_attachments, store_attachments
 from tickets.actions.files import with_files
 from tickets.actions.states import NotOpen, TicketDeleted
 from tickets.models import TEXT_LENGTH, TITLE_LENGTH, Attachment, Draft, Ticket, TicketEvent
@@ -199,5 +199,4 @@ def _lock_open(ticket, by):
 
 
 def _remove(attachments, *, by):
-    for attachment in attachments.select_related("ticket", "reply__ticket"):
-        remove_attachment(attachment, by=by)
+    remove_attachments(attachments.select_related("ticket", "reply__ticket"), by=by)

@@ -135,9 +135,15 @@ def remove_attachment(attachment: Attachment, *, by) -> None:
     Whether the ticket is in a state in which that may be is for the caller to say. The file goes once the transaction
     is through. A second time, nothing happens.
     """
-    if not (by.is_staff or by.pk in _owners(attachment)):
+    remove_attachments([attachment], by=by)
+
+
+def remove_attachments(attachments: Iterable[Attachment], *, by) -> None:
+    """The same for several at once: all or none."""
+    attachments = list(attachments)
+    if not all(by.is_staff or by.pk in _owners(attachment) for attachment in attachments):
         raise NotAllowed
-    _remove([attachment])
+    _remove(attachments)
 
 
 def _owners(attachment):
