@@ -232,7 +232,9 @@ def test_bookmarks_are_kept_newest_first_and_only_mine(client, article, ann, sam
 def test_lists_take_one_number_of_queries(client, sam, mentor):
     client.force_login(sam)
     first = TicketFactory(closed=True, mentor=mentor, title="Loops")
-    index_ticket(first)
+    related = TicketFactory(closed=True, title="Loops again")
+    for ticket in (first, related):
+        index_ticket(ticket)
     BookmarkFactory(user=sam, ticket=first)
     ReplyFactory(ticket=first, is_useful=True)
     paths = [LIST, f"{LIST}?q=loops", f"{LIST}?q=loops&tag=python", "/knowledge/bookmarks/", first.get_article_url()]
