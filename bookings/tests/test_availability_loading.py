@@ -7,7 +7,7 @@ import pytest
 
 from accounts.tests.factories import UserFactory
 from bookings import availability, slots
-from bookings.availability import FreeTimes, load_calendars, rules_of
+from bookings.availability import FreeTimes, load_calendar, load_calendars, rules_of
 from bookings.expressions import SecondAfter, SecondOf, week, windows_of_week
 from bookings.models import Appointment, DateOverride, WeeklyHours
 from bookings.slots import Hours
@@ -145,6 +145,8 @@ def test_calendars_offer_what_the_rows_offer(many, monkeypatch):
         )
         assert offered == expected
         assert calendars[mentor.pk].first_free() == next(iter(expected), None)
+        alone = load_calendar(mentor, now=NOW, student=viewer)
+        assert alone.free_starts(duration_minutes=question["duration_minutes"], since=since, until=until) == expected
         found += len(expected)
     assert found > 200
 
