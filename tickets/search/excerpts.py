@@ -118,7 +118,7 @@ def excerpt(texts: Iterable[str], marker: Marker) -> SafeString:
         if best is None or worth > best[0]:
             best = (worth, text, marks, first)
     if best is None:
-        return format_html("")
+        return format_html("{}", "")
     _, text, marks, first = best
     start = _cut(text, max(0, first - LEAD), back=True) if first > LEAD else 0
     end = _cut(text, min(len(text), start + LENGTH), back=False)

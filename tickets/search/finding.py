@@ -32,7 +32,8 @@ FEW = 5  # with fewer results a better spelling is offered
 ORDERS = ("relevance", "newest", "helpful")
 RAREST = 5
 SIMILAR_CANDIDATES = 200
-TOO_COMMON = 0.2  # a word in a greater share of the articles says nothing about a title
+TOO_COMMON = 0.2  # a word in a greater share of the articles says nothing about a title,
+COMMON_FROM = 50  # unless there are so few of them
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ def _rarest(title) -> dict[str, float]:
         return {}
     articles = max(1, dictionary().articles)
     known = frequencies(read)
-    telling = [word for word in read if known.get(word, 0) <= TOO_COMMON * articles] or list(read)
+    most = max(COMMON_FROM, TOO_COMMON * articles)
+    telling = [word for word in read if known.get(word, 0) <= most] or list(read)
     # A word that nobody counted yet is new or nowhere, so those that are known come first.
     telling.sort(key=lambda word: (word not in known, known.get(word, 0)))
     return {read[word]: 1.0 + (articles / (1 + known.get(word, 0))) ** 0.25 for word in telling[:RAREST]}
