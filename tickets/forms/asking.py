@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import uuid
 
 from django import forms
@@ -16,7 +17,7 @@ from tickets.forms.fields import FilesField, MarkdownField, RemovedFilesField, i
 from tickets.models import MAX_TAGS, TITLE_LENGTH, Ticket
 
 TITLE_MISSING = _("Say in one line what you want to know.")
-KEY_LENGTH = 64
+KEY = re.compile(r"[0-9a-z-]{1,64}")
 TAGS_LENGTH = MAX_TAGS * (tags.MAX_LENGTH + 2)
 
 
@@ -37,7 +38,7 @@ class TicketForm(forms.ModelForm):
         label=_("The details"),
         help_text=_(
             "What you tried and what came out of it, with the whole error message. "
-            "Put code between two lines of ``` and short code between two `."
+            "Code goes between two lines of three backticks: ```."
         ),
         error_messages={"required": _("Describe what you tried and what came out of it.")},
     )
@@ -55,9 +56,7 @@ class TicketForm(forms.ModelForm):
         initial=True,
         help_text=_("Once solved, it can be found in the knowledge base, without your name."),
     )
-    idempotency_key = forms.CharField(
-        max_length=KEY_LENGTH, required=False, widget=forms.HiddenInput(attrs={"autocomplete": "off"})
-    )
+    idempotency_key = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
 
     class Meta:
         model = Ticket
@@ -79,16 +78,22 @@ class TicketForm(forms.ModelForm):
         return {name: self.cleaned_data[name] for name in ("title", "description", "tags", "is_public", "files")}
 
     @property
+    def page(self):
+        """The key of the page that it was sent from; None for nothing that a page of ours would have."""
+        key = self.data.get("idempotency_key", "")
+        return key if KEY.fullmatch(key) else None
+
+    @property
     def once(self):
         """The key that makes a second click harmless: the same for the same question off the same page.
 
         The words are part of it, because browsers bring back a page that was sent already; what is written there next
         is another question.
         """
-        if not (key := self.cleaned_data["idempotency_key"]):
+        if self.page is None:
             return None
         words = json.dumps([self.cleaned_data[name] for name in ("title", "description", "tags")])
-        return f"{key}.{hashlib.sha256(words.encode()).hexdigest()[:32]}"
+        return f"{self.page}.{hashlib.sha256(words.encode()).hexdigest()[:32]}"
 
     @property
     def typed(self):
