@@ -1,3 +1,4 @@
+import datetime as dt
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from bookings.tests.factories import AppointmentFactory, WeeklyHoursFactory
@@ -15,6 +17,7 @@ from mentorbook.refusals import RefusalMiddleware, page_before
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory
 from notifications.models import Notification, OutgoingEmail
+from tickets.tests.factories import TicketFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -47,11 +50,26 @@ def test_home_is_whole_without_mentors(client):
 
 def test_home_asks_as_often_for_three_mentors_as_for_one(client, django_assert_num_queries):
     MentorProfileFactory(expertise=["django"])
-    with django_assert_num_queries(2):
+    TicketFactory(closed=True)
+    with django_assert_num_queries(4):
         client.get("/")
     MentorProfileFactory.create_batch(2, expertise=["django", "python"])
-    with django_assert_num_queries(2):
+    TicketFactory.create_batch(2, closed=True)
+    with django_assert_num_queries(4):
         client.get("/")
+
+
+def test_home_shows_the_last_three_answers_that_visitors_may_read(client, settings):
+    for number in range(5):
+        asked_at = timezone.now() - dt.timedelta(days=9 - number)
+        TicketFactory(closed=True, title=f"Solved {number}", created_at=asked_at)
+    TicketFactory(closed=True, title="Private", is_public=False)
+    TicketFactory(title="Open")
+    response = client.get("/")
+    assert [article.title for article in response.context["articles"]] == ["Solved 4", "Solved 3", "Solved 2"]
+    assert response.context["articles"][0].get_article_url() in hrefs(response)
+    settings.KNOWLEDGE_IS_PUBLIC = False
+    assert b"Solved lately" not in client.get("/").content
 
 
 def test_home_leads_to_mentors_and_to_becoming_one(client):
@@ -137,9 +155,22 @@ def test_dashboard_asks_as_often_for_three_sessions_as_for_one(client, ann, ment
 
 def test_navigation_fits_the_role(client, ann, max):
     client.force_login(ann)
-    assert navigation(client.get(reverse("dashboard"))) == ["Find a mentor", "My sessions"]
+    assert navigation(client.get(reverse("dashboard"))) == [
+        "Ask",
+        "Find a mentor",
+        "Knowledge",
+        "My questions",
+        "My sessions",
+    ]
     client.force_login(max)
-    assert navigation(client.get(reverse("dashboard"))) == ["Requests", "My hours", "Find a mentor", "My sessions"]
+    assert navigation(client.get(reverse("dashboard"))) == [
+        "Requests",
+        "Queue",
+        "My hours",
+        "Find a mentor",
+        "Knowledge",
+        "My sessions",
+    ]
 
 
 def test_navigation_knows_which_of_two_entries_is_the_page(client, max):

@@ -36,6 +36,11 @@ class TicketQuerySet(models.QuerySet):
     def of_student(self, user):
         return self.there().filter(student=user)
 
+    def involving(self, user):
+        """Those that `user` asked or has as their mentor."""
+        profile = getattr(user, "mentor_profile", None)
+        return self.there().filter(Q(student=user) | Q(mentor=profile) if profile else Q(student=user))
+
     def for_mentor(self, mentor):
         return self.there().filter(mentor=mentor)
 
