@@ -25,7 +25,7 @@ WARNED_BEFORE = dt.timedelta(days=1)
 def release_silent_tickets(*, now, dry_run=False) -> int:
     """Put tickets back into the queue whose mentor has been awaited for TICKETS_RELEASED_AFTER_DAYS; how many."""
     silent = Ticket.objects.silent_since(_silent_from(now))
-    return _sweep(silent, lambda ticket: _release(ticket, now), dry_run)
+    return _sweep(_without_texts(silent), lambda ticket: _release(ticket, now), dry_run)
 
 
 def nudge_silent_mentors(*, now, dry_run=False) -> int:
@@ -44,7 +44,8 @@ def warn_before_closing(*, now, dry_run=False) -> int:
 
 def close_solved_tickets(*, now, dry_run=False) -> int:
     """Close tickets that have been solved for TICKETS_CLOSE_AFTER_DAYS; how many."""
-    return _sweep(Ticket.objects.solved_before(_closed_from(now)), lambda ticket: _close(ticket, now), dry_run)
+    solved = Ticket.objects.solved_before(_closed_from(now))
+    return _sweep(_without_texts(solved), lambda ticket: _close(ticket, now), dry_run)
 
 
 # --- One ticket -------------------------------------------------------------------------------------------------------
@@ -129,9 +130,14 @@ def _warning(ticket):
 
 def _not_told(tickets, kind, occasion_of):
     """Those of `tickets` whose people have not been told of their occasion yet."""
-    occasions = {occasion_of(ticket): ticket for ticket in tickets}
+    occasions = {occasion_of(ticket): ticket for ticket in _without_texts(tickets)}
     told = Notification.objects.filter(kind=kind, occasion__in=occasions).values_list("occasion", flat=True)
     return [ticket for occasion, ticket in occasions.items() if occasion not in set(told)] if occasions else []
+
+
+def _without_texts(tickets):
+    """What the sweeps read of each; whoever deals with one reads it anew under a lock."""
+    return tickets.only("waiting_since", "resolved_at")
 
 
 def _sweep(tickets, deal_with, dry_run):
