@@ -10,6 +10,7 @@ class TicketsConfig(AppConfig):
         from mentorbook.triggers import register
         from mentors.retagging import follow_tags
         from tickets import actions, triggers
+        from tickets.actions import attachments
         from tickets.search import dictionary, index
 
         register(self, triggers.TRIGGERS)
@@ -20,5 +21,6 @@ class TicketsConfig(AppConfig):
         jobs.register("warn_before_closing", actions.warn_before_closing)
         post_migrate.connect(index.prepare_after_migrate, sender=self, dispatch_uid="tickets-search")
         follow_tags(index.follow_tags)
+        jobs.register("sweep_orphaned_files", attachments.sweep_orphaned_files)
         jobs.register("index_stale_tickets", index.index_stale_tickets)
         jobs.register("refresh_search_words", dictionary.refresh_search_words)
