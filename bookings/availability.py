@@ -210,13 +210,13 @@ class FreeTimes:
     def first_free(self, profiles, now, viewer=None):
         return first_free_times(profiles, now, viewer)
 
-    def free_on(self, profiles, day: dt.date, viewer_zone, now, viewer=None) -> set[int]:
-        """The ids of those who have a free start on that day, as the viewer's zone counts days."""
+    def free_on(self, profiles, day: dt.date, viewer_zone, now, viewer=None) -> list[int]:
+        """The ids of those who have a free start on that day, as the viewer's zone counts days, in their order."""
         zone = viewer_zone.key if isinstance(viewer_zone, ZoneInfo) else str(viewer_zone)
         since, until = slots.local_day_bounds(zone, day)
         mentors = profiles.values_list(*TERMS, named=True)
         calendars = load_calendars(mentors, now=now, since=since, until=until, student=viewer)
-        return {pk for pk, calendar in calendars.items() if calendar.first_free(since=since, until=until)}
+        return [pk for pk, calendar in calendars.items() if calendar.first_free(since=since, until=until)]
 
 
 def _hours(mentors, begins, ends):

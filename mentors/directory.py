@@ -14,8 +14,9 @@ class FreeTimes(Protocol):
         """The next time that `viewer` could book, by profile id; for one page of profiles, in a fixed number of
         queries."""
 
-    def free_on(self, profiles: Iterable, day: date, viewer_zone: tzinfo, now: datetime, viewer) -> set[int]:
-        """The ids of those whom `viewer` could book on that day. `profiles` is a queryset, maybe of thousands."""
+    def free_on(self, profiles: Iterable, day: date, viewer_zone: tzinfo, now: datetime, viewer) -> list[int]:
+        """The ids of those whom `viewer` could book on that day, in the order of `profiles`, a queryset, maybe of
+        thousands."""
 
 
 class NoCalendar:
@@ -25,7 +26,7 @@ class NoCalendar:
         return {}
 
     def free_on(self, profiles, day, viewer_zone, now, viewer):
-        return set()
+        return []
 
 
 _free_times: FreeTimes = NoCalendar()
@@ -41,6 +42,23 @@ def free_times() -> FreeTimes:
     return _free_times
 
 
+class Found:
+    """Mentors of whom only the ids are known yet, in their order. A slice reads its own; it cannot be changed."""
+
+    ordered = True
+
+    def __init__(self, ids: list[int]):
+        self.ids = ids
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, part: slice) -> list[MentorProfile]:
+        ids = self.ids[part]
+        profiles = MentorProfile.objects.listed().for_rows().in_bulk(ids)
+        return [profiles[pk] for pk in ids if pk in profiles]
+
+
 def find_mentors(
     *,
     query="",
@@ -54,7 +72,7 @@ def find_mentors(
     viewer_zone,
     now,
 ):
-    """The listed mentors whom every condition given lets through, as a queryset in the order asked for.
+    """The listed mentors whom every condition given lets through, in the order asked for, to be counted and sliced.
 
     `tags` are Tag rows, all of which a mentor must have; `free_on` is a day in `viewer_zone`.
     """
@@ -65,8 +83,8 @@ def find_mentors(
         rows = rows.rated_at_least(min_rating_tenths)
     if status:
         rows = rows.filter(status=status)
-    if free_on is not None:
-        # Only those who can have a time at all are asked about, without their long texts: there may be thousands.
-        asked = rows.bookable().defer("headline", "bio", "search_text")
-        rows = rows.filter(pk__in=free_times().free_on(asked, free_on, viewer_zone, now, viewer))
-    return {"rating": rows.best_rated, "rate": rows.cheapest, "next_free": rows.soonest}[order]()
+    rows = {"rating": rows.best_rated, "rate": rows.cheapest, "next_free": rows.soonest}[order]()
+    if free_on is None:
+        return rows.for_rows()
+    # Only those who can have a time at all are asked about. Their ids go back to the database a page at a time.
+    return Found(free_times().free_on(rows.bookable(), free_on, viewer_zone, now, viewer))

@@ -31,7 +31,7 @@ POPULAR_TAGS = 12
 def mentor_list(request):
     now = timezone.now()
     filters = DirectoryFilters(request.GET, now=now)
-    page = paginate(request, filters.rows(request.user, timezone.get_current_timezone()).for_rows())
+    page = paginate(request, filters.rows(request.user, timezone.get_current_timezone()))
     return render(
         request,
         "mentors/mentor_list.html",

@@ -139,14 +139,14 @@ def test_first_free_times_are_those_of_the_shortest_session(mentor, ann):
 def test_the_directory_asks_this_calendar(mentor, ann):
     evening = MentorProfileFactory(user__timezone="UTC")
     WeeklyHoursFactory(mentor=evening, weekday=5, start_minute=22 * 60, end_minute=24 * 60)
-    profiles = MentorProfile.objects.all()
+    profiles = MentorProfile.objects.order_by("-pk")
     day = TEN.date()
     assert free_times().first_free(profiles, NOW, ann)[evening.pk] == TEN + 12 * HOUR
-    assert free_times().free_on(profiles, day, ZoneInfo("UTC"), NOW) == {mentor.pk, evening.pk}
-    assert free_times().free_on(profiles, day, dt.UTC, NOW) == {mentor.pk, evening.pk}
+    assert free_times().free_on(profiles, day, ZoneInfo("UTC"), NOW) == [evening.pk, mentor.pk]
+    assert free_times().free_on(profiles, day, dt.UTC, NOW) == [evening.pk, mentor.pk]
     # It is Saturday already in Auckland when the evening hours of Friday begin in UTC.
-    assert free_times().free_on(profiles, day + DAY, ZoneInfo("Pacific/Auckland"), NOW) == {mentor.pk, evening.pk}
-    assert free_times().free_on(profiles, day + DAY, ZoneInfo("America/Los_Angeles"), NOW) == {mentor.pk}
+    assert free_times().free_on(profiles, day + DAY, ZoneInfo("Pacific/Auckland"), NOW) == [evening.pk, mentor.pk]
+    assert free_times().free_on(profiles, day + DAY, ZoneInfo("America/Los_Angeles"), NOW) == [mentor.pk]
 
 
 def test_what_is_offered_can_be_booked_and_nothing_else(mentor, ann, sam, max):

@@ -111,6 +111,19 @@ def test_free_on_a_day(look):
     assert away in found(look())
 
 
+def test_free_on_a_day_keeps_the_order_and_the_pages(look):
+    dear_to_cheap = [works_every_day(MentorProfileFactory(hourly_rate_points=100 - n)) for n in range(22)]
+    MentorProfileFactory(hourly_rate_points=1)  # has no hours
+    day = (dt.datetime.now(dt.UTC) + dt.timedelta(days=3)).date()
+    expected = dear_to_cheap[::-1]
+    response = look(f"?free_on={day}&order=rate")
+    assert found(response) == expected[:20]
+    assert "22 mentors, cheapest first" in text(response)
+    assert found(look(f"?free_on={day}&order=rate&page=2")) == expected[20:]
+    assert found(look(f"?free_on={day}&order=rate&page=99")) == expected[20:]
+    assert found(look(f"?free_on={day}&tag={TagFactory().name}")) == []
+
+
 def test_oneself_is_marked(client, max, mentor):
     client.force_login(max)
     response = client.get(URL)
