@@ -25,7 +25,6 @@ from mentors.forms import DirectoryFilters, MentorProfileForm
 from mentors.models import MentorProfile, Tag
 
 TAGS_IN_ROW = 6
-POPULAR_TAGS = 12
 
 
 def mentor_list(request):
@@ -42,7 +41,7 @@ def mentor_list(request):
             "sentence": _sentence(filters, page.paginator.count),
             "chips": _chips(filters, request.GET),
             "orders": _orders(filters, request.GET),
-            "popular_tags": [] if filters.tags or filters.unknown_tags else Tag.objects.most_used(POPULAR_TAGS),
+            "popular_tags": [] if filters.tags or filters.unknown_tags else directory.popular_tags(),
         },
     )
 

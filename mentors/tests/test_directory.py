@@ -2,6 +2,7 @@ import datetime as dt
 from html import escape
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -122,6 +123,20 @@ def test_free_on_a_day_keeps_the_order_and_the_pages(look):
     assert found(look(f"?free_on={day}&order=rate&page=2")) == expected[20:]
     assert found(look(f"?free_on={day}&order=rate&page=99")) == expected[20:]
     assert found(look(f"?free_on={day}&tag={TagFactory().name}")) == []
+
+
+def test_popular_tags_are_counted_every_ten_minutes(look):
+    cache.delete("mentors:popular_tags")
+    assert look().context["popular_tags"] == []
+    MentorProfileFactory(expertise=["rust", "go"])
+    MentorProfileFactory(expertise=["go"])
+    assert [tag.name for tag in look().context["popular_tags"]] == ["go", "rust"]  # nothing is not kept
+    for _ in range(2):
+        MentorProfileFactory(expertise=["zig"])
+    Tag.objects.get(name="rust").delete()
+    assert [tag.name for tag in look().context["popular_tags"]] == ["go"]
+    cache.delete("mentors:popular_tags")
+    assert [tag.name for tag in look().context["popular_tags"]] == ["go", "zig"]
 
 
 def test_oneself_is_marked(client, max, mentor):
