@@ -60,8 +60,10 @@ class Search:
         )
         self.student_busy = _hindered_starts(student_busy, 0, self.duration)
         self.taken = merged(self.busy + self.student_busy) if self.student_busy else self.busy
-        has_limits = rules.max_sessions_per_day is not None or rules.max_sessions_per_week is not None
-        self.session_starts = sorted(map(floor_second, session_starts)) if has_limits else []
+        limits = [n for n in (rules.max_sessions_per_day, rules.max_sessions_per_week) if n is not None]
+        self.session_starts = sorted(map(floor_second, session_starts)) if limits else []
+        # With fewer sessions than that, no day and no week can be full.
+        self.may_be_full = bool(limits) and len(self.session_starts) >= min(limits)
 
     def free_starts(self, since: int, until: int) -> list[int]:
         """The free starts with since <= start < until, ascending."""
@@ -69,7 +71,7 @@ class Search:
         if since >= until or self.rules.is_away:
             return []
         hindered = self.taken
-        if full := self._full_weeks(since, until) + self._full_days(since, until):
+        if self.may_be_full and (full := self._full_weeks(since, until) + self._full_days(since, until)):
             hindered = merged(hindered + full)
         hindered_count = len(hindered)
         # The last one that begins at or before `since` may reach into the range; none before it can.
@@ -198,6 +200,8 @@ def _hindered_starts(stretches: Iterable[tuple[Instant, Instant]], before: int, 
 
     It meets [begins, ends) when begins - after < start < ends + before. Empty stretches hinder nothing.
     """
-    return merged(
-        [(floor_second(begins) - after + 1, ceil_second(ends) + before) for begins, ends in stretches if begins < ends]
-    )
+    hindered = []
+    for begins, ends in stretches:
+        if begins < ends:
+            hindered.append((floor_second(begins) - after + 1, ceil_second(ends) + before))
+    return merged(hindered)
