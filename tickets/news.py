@@ -51,7 +51,6 @@ class Token:
 class News:
     """What a page with an older token lacks. False when it lacks nothing."""
 
-    after: int  # replies above this number are new
     replies_changed: bool  # others than the new ones
     there_are_replies: bool
     state_changed: bool
@@ -79,9 +78,8 @@ def token_of(ticket, glanced):
 def news_since(token, ticket, glanced):
     """What has changed since `token`; with None for a token, everything is new."""
     if token is None:
-        return News(after=0, replies_changed=True, there_are_replies=False, state_changed=True)
+        return News(replies_changed=True, there_are_replies=False, state_changed=True)
     return News(
-        after=token.last_reply,
         replies_changed=_digest_of_replies(ticket, glanced, token.last_reply) != token.replies,
         there_are_replies=any(row[0] > token.last_reply for row in glanced),
         state_changed=_digest_of_state(ticket) != token.state,

@@ -95,11 +95,13 @@ def conversation(request, pk):
     # What is being typed, and words that could not be sent, are never replaced.
     place = request.GET.get("place")
     is_taken = place in (news.Place.FORM, news.Place.WORDS)
+    new = [post for post in seen.replies if token and post.reply.pk > token.last_reply]
     context = {
         "ticket": ticket,
         "seen": seen,
         "news": news.news_since(token, ticket, glanced),
-        "new_replies": [post for post in seen.replies if token and post.reply.pk > token.last_reply],
+        "new_replies": new,
+        "new_authors": dict.fromkeys(str(post.reply.author) for post in new if not post.is_own),
         "token": news.token_of(ticket, glanced),
         "place": place if is_taken else news.Place.of(seen),
         "form": None if is_taken else ReplyForm(),
