@@ -18,13 +18,14 @@ from tickets.search import analyser
 from tickets.search.engines import TABLE
 from tickets.search.index import engine, get_state, set_state
 from tickets.search.query import SMALL_WORDS, Query
-from tickets.search.spelling import distance, letters, mistakes_allowed
+from tickets.search.spelling import could_be, distance, letters, mistakes_allowed
 
 MOST_WORDS = 50_000
 STATE = "words"
 AT_LEAST_EVERY = timedelta(minutes=10)
 SHARE_OF_TIME = 0.02  # counting all words anew may take at most this share of the time
-SURELY_BETTER = 10  # a word that is there is only taken for a mistake where another is so much more frequent
+RARE = 2  # a word in more articles is taken to be right;
+SURELY_BETTER = 10  # and in fewer, unless another one is so much more frequent
 
 
 @dataclass
@@ -39,25 +40,30 @@ class Dictionary:
 
         Of the nearest the most frequent. A word that only differs in its inflection is not wrong.
         """
-        allowed = mistakes_allowed(word)
-        if not allowed or word in SMALL_WORDS:
+        own_count = self.documents.get(word, 0)
+        if own_count > RARE or word in SMALL_WORDS:
             return None
-        bits, own_stem, own_count = letters(word), analyser.stem(word), self.documents.get(word, 0)
-        best = None
-        for length in range(len(word) - allowed, len(word) + allowed + 1):
-            for other_bits, other in self.by_length.get(length, ()):
-                if (bits ^ other_bits).bit_count() > 2 * allowed or other == word:
-                    continue
-                if (apart := distance(word, other, allowed)) > allowed:
-                    continue
-                if analyser.stem(other) == own_stem:
-                    return None
-                candidate = (apart, -self.documents[other], other)
-                if best is None or candidate < best:
-                    best = candidate
-        if best is None or -best[1] < SURELY_BETTER * own_count:
-            return None
-        return best[2]
+        own_stem = analyser.stem(word)
+        for mistakes in range(1, mistakes_allowed(word) + 1):
+            near = self._apart(word, mistakes)
+            if any(analyser.stem(other) == own_stem for other in near):
+                return None
+            if near:
+                best = min(near, key=lambda other: (-self.documents[other], other))
+                return best if self.documents[best] >= SURELY_BETTER * own_count else None
+        return None
+
+    def _apart(self, word, mistakes):
+        """The words that are exactly so many mistakes away, none being nearer."""
+        bits = letters(word)
+        return [
+            other
+            for length in range(len(word) - mistakes, len(word) + mistakes + 1)
+            for other_bits, other in self.by_length.get(length, ())
+            if (bits ^ other_bits).bit_count() <= 2 * mistakes
+            and could_be(bits, other_bits, mistakes)
+            and distance(word, other, mistakes) == mistakes
+        ]
 
 
 _latest = Dictionary()

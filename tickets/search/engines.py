@@ -2,6 +2,7 @@
 FTS5 splits at spaces, PostgreSQL gets ready-made vectors. Neither parser ever sees a text that somebody typed."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from tickets.search.documents import GAP, Document
 from tickets.search.query import Query, Sought
@@ -45,6 +46,10 @@ class Sqlite(Engine):
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {TABLE} USING fts5("
             """title, tags, body, fingerprint UNINDEXED, tokenize = "ascii tokenchars '+#.~@'")"""
         )
+
+    def moment(self, stored: str) -> datetime:
+        """A point in time as the database gives it to those who ask without Django's models."""
+        return datetime.fromisoformat(stored).replace(tzinfo=UTC)
 
     def lock(self, cursor, ids):
         """Nothing: a transaction that writes has the database to itself."""
@@ -96,6 +101,9 @@ class Postgresql(Engine):
         )
         for column in ("heading", "terms"):
             cursor.execute(f"CREATE INDEX IF NOT EXISTS {TABLE}_{column} ON {TABLE} USING gin ({column})")
+
+    def moment(self, stored: datetime) -> datetime:
+        return stored
 
     def lock(self, cursor, ids):
         """Let nobody else write these documents until this transaction ends: what is read next is then the newest."""

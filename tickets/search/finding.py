@@ -121,17 +121,11 @@ def _find(rows, query, order) -> tuple[list[int], bool]:
     query = query.with_tags(Tag.objects.by_spelling)
     if not all(query.groups):  # one asks for a tag that does not exist
         return [], False
-    condition = engine().condition(query)
-    found = _documents(rows, *condition, limit=LIMIT + 1, by_upvotes=order == "helpful")
+    found = _candidates(rows, *engine().condition(query), limit=LIMIT + 1, by_upvotes=order == "helpful")
     is_capped = len(found) > LIMIT
     if is_capped and order == "relevance" and query.groups:
-        found |= _documents(rows, *engine().condition(query, in_heading=True), limit=LIMIT)
-    figures = Ticket.objects.filter(pk__in=found)
-    candidates = [
-        Candidate(pk, *found[pk], upvotes, solved_at or asked_at)
-        for pk, upvotes, solved_at, asked_at in figures.values_list("pk", "upvote_count", "resolved_at", "created_at")
-    ]
-    return _ordered(candidates, query, order)[:LIMIT], is_capped
+        found |= _candidates(rows, *engine().condition(query, in_heading=True), limit=LIMIT)
+    return _ordered(found.values(), query, order)[:LIMIT], is_capped
 
 
 def _ordered(candidates, query, order):
@@ -141,8 +135,8 @@ def _ordered(candidates, query, order):
     return [it.pk for it in sorted(candidates, key=by, reverse=True)]
 
 
-def _documents(rows, condition, parameters, *, limit, by_upvotes=False) -> dict[int, tuple[str, str]]:
-    """Title and tags as indexed, by id, of the newest (or most upvoted) documents of `rows` under this condition."""
+def _candidates(rows, condition, parameters, *, limit, by_upvotes=False) -> dict[int, Candidate]:
+    """The newest (or most upvoted) of `rows` whose documents meet this condition, by id."""
     own = engine()
     try:
         allowed, allowed_parameters = (
@@ -150,15 +144,16 @@ def _documents(rows, condition, parameters, *, limit, by_upvotes=False) -> dict[
         )
     except EmptyResultSet:
         return {}
-    join = f"CROSS JOIN tickets_ticket counted WHERE counted.id = {own.of_document} AND" if by_upvotes else "WHERE"
-    first = "counted.upvote_count DESC," if by_upvotes else ""
+    # CROSS, because SQLite then asks the index first and looks the tickets up; to PostgreSQL it is one more join.
     sql = (
-        f"SELECT {own.of_document}, {TABLE}.title, {TABLE}.tags FROM {TABLE} {join} {condition}"  # noqa: S608
-        f" AND EXISTS ({allowed}) ORDER BY {first} {own.of_document} DESC LIMIT {limit:d}"
+        f"SELECT {own.of_document}, {TABLE}.title, {TABLE}.tags, found.upvote_count,"  # noqa: S608
+        f" coalesce(found.resolved_at, found.created_at) FROM {TABLE} CROSS JOIN tickets_ticket found"
+        f" WHERE {condition} AND found.id = {own.of_document} AND EXISTS ({allowed})"
+        f" ORDER BY {'found.upvote_count DESC,' if by_upvotes else ''} {own.of_document} DESC LIMIT {limit:d}"
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [*parameters, *allowed_parameters])
-        return {pk: (title, tags) for pk, title, tags in cursor.fetchall()}
+        return {pk: Candidate(pk, *fields, own.moment(at)) for pk, *fields, at in cursor.fetchall()}
 
 
 # --- Articles like this one -------------------------------------------------------------------------------------------
@@ -200,12 +195,12 @@ def _alike(rows, *all_weights, limit, without):
     found = {}
     for weights in filter(None, all_weights):
         query = Query(groups=(tuple(Sought((term,)) for term in weights),))
-        found |= _documents(rows, *engine().condition(query, in_heading=True), limit=SIMILAR_CANDIDATES)
+        found |= _candidates(rows, *engine().condition(query, in_heading=True), limit=SIMILAR_CANDIDATES)
     found.pop(without, None)
     weights = {term: weight for some in all_weights for term, weight in some.items()}
 
     def alike(pk):
-        words = {*found[pk][0].split(" "), *found[pk][1].split(" ")}
+        words = {*found[pk].title.split(" "), *found[pk].tags.split(" ")}
         return sum(weight for term, weight in weights.items() if term in words)
 
     best = sorted(found, key=lambda pk: (-alike(pk), -pk))[:limit]

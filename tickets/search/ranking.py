@@ -6,19 +6,20 @@ a fifth, age takes away up to a tenth (half of it in two years).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from tickets.search.documents import GAP
 from tickets.search.query import Query, Sought
 
 IN_TITLE, IN_TAGS, IN_TEXT = 1.0, 0.6, 0.25
 SAYS_LITTLE_ELSE = 0.1
 UPVOTES, MANY_UPVOTES = 0.2, 100
-AGE, HALF_LIFE = 0.1, timedelta(days=730)
+AGE, HALF_LIFE_YEARS, YEAR = 0.1, 2, 365.25 * 24 * 3600
 
 
-@dataclass(frozen=True)
+@dataclass
 class Candidate:
     """A ticket that was found, with what its place depends on; title and tags as the index has them."""
 
@@ -29,51 +30,35 @@ class Candidate:
     at: datetime
 
 
-def ranked(candidates: Sequence[Candidate], query: Query, *, now: datetime) -> list[int]:
+def ranked(candidates: Iterable[Candidate], query: Query, *, now: datetime) -> list[int]:
     """The ids, best first; of equals the newest."""
-    scored = [(-score(it, query, now=now), -it.pk) for it in candidates]
+    groups = [tuple(needle for sought in group for needle in _needles(sought)) for group in query.groups]
+    scored = [(-_score(it, groups, now), -it.pk) for it in candidates]
     return [-negative_pk for _, negative_pk in sorted(scored)]
 
 
-def score(candidate: Candidate, query: Query, *, now: datetime) -> float:
-    """How well `candidate`, which was found by `query`, answers it; above 0, about 1.4 at most."""
-    title, tags = _Field(candidate.title), _Field(candidate.tags)
+def _score(candidate, groups, now) -> float:
+    """How well `candidate`, which was found, answers what each of the groups asks for; about 1.3 at most."""
+    title, tags = f" {candidate.title} ", f" {candidate.tags} "
     worth = in_title = 0.0
-    for group in query.groups:
-        if any(title.has(sought) for sought in group):
+    for needles in groups:
+        if any(needle in title for needle in needles):
             worth += IN_TITLE
             in_title += 1
-        elif any(tags.has(sought) for sought in group):
+        elif any(needle in tags for needle in needles):
             worth += IN_TAGS
         else:
             worth += IN_TEXT
-    asked = len(query.groups) or 1
-    relevance = (worth or IN_TEXT) / asked + SAYS_LITTLE_ELSE * min(1.0, in_title / max(1, title.length))
+    relevance = (worth or IN_TEXT) / (len(groups) or 1)
+    if in_title:
+        length = title.count(" ", 0, title.find(f" {GAP} ") + 1)
+        relevance += SAYS_LITTLE_ELSE * min(1.0, in_title / max(1, length))
     upvotes = UPVOTES * min(1.0, math.log1p(candidate.upvotes) / math.log1p(MANY_UPVOTES))
-    age = AGE * (1 - 0.5 ** (max(timedelta(0), now - candidate.at) / HALF_LIFE))
-    return relevance * (1 + upvotes) * (1 - age)
+    years = max(0.0, (now - candidate.at).total_seconds()) / YEAR
+    return relevance * (1 + upvotes) * (1 - AGE * (1 - 0.5 ** (years / HALF_LIFE_YEARS)))
 
 
-class _Field:
-    """Title or tags of a document, to ask what is in it."""
-
-    def __init__(self, words: str):
-        self.words = words.split(" ")
-        self.known = set(self.words)
-        self.length = next((at for at, word in enumerate(self.words) if word == "~"), len(self.words))
-
-    def has(self, sought: Sought) -> bool:
-        if sought.joined and sought.joined in self.known:
-            return True
-        *inner, last = sought.words
-        if not inner and not sought.is_prefix:
-            return last in self.known
-        if not self.known.issuperset(inner):
-            return False
-        for at in range(len(self.words) - len(inner)):
-            word = self.words[at + len(inner)]
-            if (word == last or (sought.is_prefix and word.startswith(last))) and self.words[
-                at : at + len(inner)
-            ] == inner:
-                return True
-        return False
+def _needles(sought: Sought) -> list[str]:
+    """What to look for in the words of a document that have a space on either side."""
+    found = [f" {' '.join(sought.words)}" + ("" if sought.is_prefix else " ")]
+    return [*found, f" {sought.joined} "] if sought.joined else found

@@ -22,11 +22,20 @@ def distance(typed: str, meant: str, limit: int) -> int:
 
 
 def letters(word: str) -> int:
-    """The set of the letters of a word as bits. Words that differ in few letters differ in few bits."""
+    """Which letters a word has, and which twice and three times, as bits: a mistake changes one of them either way."""
     bits = 0
     for letter in word:
-        bits |= 1 << (ord(letter) & 63)
+        bit = 1 << 3 * (ord(letter) & 31)
+        if bits & bit:
+            bit <<= 2 if bits & bit << 1 else 1
+        bits |= bit
     return bits
+
+
+def could_be(typed_bits: int, meant_bits: int, limit: int) -> bool:
+    """Whether words with these letters can be `limit` mistakes apart; a quick question before `distance`."""
+    different = typed_bits ^ meant_bits
+    return (different & typed_bits).bit_count() <= limit and (different & meant_bits).bit_count() <= limit
 
 
 def mistakes_allowed(word: str) -> int:
