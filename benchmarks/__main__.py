@@ -9,11 +9,15 @@ import datetime as dt
 import importlib
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each has `run() -> [(what, figure, target), …]`, and raises where too little happened for its figures to mean much.
-TOPICS = ["slots", "bookings", "directory", "markdown"]
+TOPICS = ["slots", "bookings", "directory", "markdown", "matching"]
+# These run by themselves, on a database of their own.
+ALONE = ["search"]
 
 
 def bench_database(scale):
@@ -32,27 +36,35 @@ def bench_database(scale):
     return f"{url.rpartition('/')[0]}/{name}"
 
 
-def prepare(scale):
+def set_up(database):
+    """Start Django on this database, as a server starts; its vendor."""
     os.environ.update(
-        DATABASE_URL=bench_database(scale),
+        DATABASE_URL=database,
         DJANGO_SETTINGS_MODULE="mentorbook.settings",
         ENVIRONMENT="development",
         DEBUG="false",
         EMAIL_URL="dummymail://",
     )
     from django.core.management import call_command
+    from django.db import connection
 
     # As a server starts, which leaves what it loads out of garbage collections.
     import mentorbook.wsgi  # noqa: F401
 
     call_command("migrate", verbosity=0)
-    call_command("seed_demo", scale=scale)
-    # A planner without statistics measures its own guesses.
+    return connection.vendor
+
+
+def prepare(scale):
+    vendor = set_up(bench_database(scale))
+    from django.core.management import call_command
     from django.db import connection
 
+    call_command("seed_demo", scale=scale)
+    # A planner without statistics measures its own guesses.
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    return connection.vendor
+    return vendor
 
 
 def machine(vendor):
@@ -62,12 +74,17 @@ def machine(vendor):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], help="all unless named")
+    parser.add_argument("topics", nargs="*", choices=[*TOPICS, *ALONE, []], help="all unless named")
     parser.add_argument("--scale", choices=["small", "medium", "large"], default="large")
     options = parser.parse_args()
+    topics = options.topics or [*TOPICS, *ALONE]
+    environment = dict(os.environ)
     vendor = prepare(options.scale)
     print(f"\n{machine(vendor)}, data: {options.scale}\n\n| what | measured | target |\n|---|---|---|", flush=True)
-    for topic in options.topics or TOPICS:
+    for topic in topics:
+        if topic in ALONE:
+            subprocess.run([sys.executable, "-m", f"benchmarks.{topic}", "--rows-only"], env=environment, check=True)
+            continue
         for row in importlib.import_module(f"benchmarks.{topic}").run():
             print("| " + " | ".join(row) + " |", flush=True)
 
