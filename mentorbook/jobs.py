@@ -45,6 +45,23 @@ def registered() -> list[Job]:
     return list(_jobs.values())
 
 
+def deal_with_each(rows: Iterable, deal_with: Callable[..., bool], *, dry_run: bool) -> int:
+    """Call `deal_with` for each of `rows` and say how often it did something; with `dry_run` only how many there are.
+
+    One that fails does not keep the others waiting: its error is in the log, and the next sweep tries it again.
+    """
+    rows = list(rows)
+    if dry_run:
+        return len(rows)
+    done = 0
+    for row in rows:
+        try:
+            done += deal_with(row)
+        except Exception:
+            logger.exception("%s %s could not be dealt with", row._meta.model_name, row.pk)
+    return done
+
+
 def run(jobs: Iterable[Job], *, now: datetime, dry_run: bool = False, after_each: Callable[[], None] = lambda: None):
     """Run `jobs` one after the other and yield an `Outcome` for each; the failure of one does not stop the next.
 

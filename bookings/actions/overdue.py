@@ -1,7 +1,6 @@
 """What time does to appointments by itself. Each one is dealt with in a transaction of its own."""
 
 import datetime as dt
-import logging
 
 from django.conf import settings
 from django.db import transaction
@@ -11,12 +10,12 @@ from bookings.actions import history, locks
 from bookings.actions.endings import complete_appointment
 from bookings.models import Appointment
 from mentorbook.errors import Refused
+from mentorbook.jobs import deal_with_each
 from mentorbook.locks import patiently
 from mentors.models import MentorProfile
 from wallets.actions import release_hold
 
 Status = Appointment.Status
-logger = logging.getLogger("mentorbook.bookings")
 
 NEXT_FREE_HOLDS = dt.timedelta(minutes=15)
 BATCH = 50
@@ -24,7 +23,9 @@ BATCH = 50
 
 def expire_requests(*, now, dry_run=False) -> int:
     """Let requests that nobody answered in time expire, all points back; how many there were."""
-    return _sweep(Appointment.objects.unanswered(now), lambda overdue: expire_request(overdue, now=now), dry_run)
+    return deal_with_each(
+        Appointment.objects.unanswered(now), lambda overdue: expire_request(overdue, now=now), dry_run=dry_run
+    )
 
 
 def complete_past_appointments(*, now, dry_run=False) -> int:
@@ -40,7 +41,7 @@ def complete_past_appointments(*, now, dry_run=False) -> int:
             return False  # somebody concluded it in the meantime
         return True
 
-    return _sweep(overdue, complete, dry_run)
+    return deal_with_each(overdue, complete, dry_run=dry_run)
 
 
 @patiently
@@ -72,16 +73,3 @@ def refresh_next_free_times(*, now, dry_run=False) -> int:
                 # One that is being booked now is noted by that booking.
                 history.refresh_next_free(list(profiles.select_for_update(no_key=True, skip_locked=True)), now=now)
     return len(ids)
-
-
-def _sweep(overdue, deal_with, dry_run):
-    if dry_run:
-        return overdue.count()
-    done = 0
-    for appointment in list(overdue):
-        try:
-            done += deal_with(appointment)
-        except Exception:
-            # One that fails must not keep the others waiting; the next sweep tries it again.
-            logger.exception("appointment %s could not be dealt with", appointment.pk)
-    return done

@@ -1,11 +1,11 @@
 """What time does to tickets by itself. Each one is dealt with in a transaction of its own."""
 
 import datetime as dt
-import logging
 
 from django.conf import settings
 from django.db import transaction
 
+from mentorbook.jobs import deal_with_each
 from mentorbook.locks import patiently
 from notifications.models import Kind as Told
 from notifications.models import Notification
@@ -16,7 +16,6 @@ from tickets.models import Ticket, TicketEvent
 
 Status = Ticket.Status
 Kind = TicketEvent.Kind
-logger = logging.getLogger("mentorbook.tickets")
 
 NUDGED_AFTER_DAYS = (2, 1)
 WARNED_BEFORE = dt.timedelta(days=1)
@@ -25,7 +24,7 @@ WARNED_BEFORE = dt.timedelta(days=1)
 def release_silent_tickets(*, now, dry_run=False) -> int:
     """Put tickets back into the queue whose mentor has been awaited for TICKETS_RELEASED_AFTER_DAYS; how many."""
     silent = Ticket.objects.silent_since(_silent_from(now))
-    return _sweep(_without_texts(silent), lambda ticket: _release(ticket, now), dry_run)
+    return deal_with_each(_without_texts(silent), lambda ticket: _release(ticket, now), dry_run=dry_run)
 
 
 def nudge_silent_mentors(*, now, dry_run=False) -> int:
@@ -33,19 +32,21 @@ def nudge_silent_mentors(*, now, dry_run=False) -> int:
     first = now - dt.timedelta(days=min(NUDGED_AFTER_DAYS))
     waiting = Ticket.objects.silent_since(first).filter(waiting_since__gt=_silent_from(now))
     due = _not_told(waiting, Told.TICKET_NUDGE, lambda ticket: _nudge(ticket, now)[1])
-    return _sweep(due, lambda ticket: _remind(ticket, now), dry_run)
+    return deal_with_each(due, lambda ticket: _remind(ticket, now), dry_run=dry_run)
 
 
 def warn_before_closing(*, now, dry_run=False) -> int:
     """Tell students, a day ahead, that their solved ticket closes by itself; how many were told."""
     solved = Ticket.objects.solved_before(_closed_from(now) + WARNED_BEFORE).filter(resolved_at__gt=_closed_from(now))
-    return _sweep(_not_told(solved, Told.TICKET_CLOSES_SOON, _warning), lambda ticket: _warn(ticket, now), dry_run)
+    return deal_with_each(
+        _not_told(solved, Told.TICKET_CLOSES_SOON, _warning), lambda ticket: _warn(ticket, now), dry_run=dry_run
+    )
 
 
 def close_solved_tickets(*, now, dry_run=False) -> int:
     """Close tickets that have been solved for TICKETS_CLOSE_AFTER_DAYS; how many."""
     solved = Ticket.objects.solved_before(_closed_from(now))
-    return _sweep(_without_texts(solved), lambda ticket: _close(ticket, now), dry_run)
+    return deal_with_each(_without_texts(solved), lambda ticket: _close(ticket, now), dry_run=dry_run)
 
 
 # --- One ticket -------------------------------------------------------------------------------------------------------
@@ -138,16 +139,3 @@ def _not_told(tickets, kind, occasion_of):
 def _without_texts(tickets):
     """What the sweeps read of each; whoever deals with one reads it anew under a lock."""
     return tickets.only("waiting_since", "resolved_at")
-
-
-def _sweep(tickets, deal_with, dry_run):
-    if dry_run:
-        return len(tickets)
-    done = 0
-    for ticket in list(tickets):
-        try:
-            done += deal_with(ticket)
-        except Exception:
-            # One that fails must not keep the others waiting; the next sweep tries it again.
-            logger.exception("ticket %s could not be dealt with", ticket.pk)
-    return done

@@ -262,7 +262,7 @@ def test_one_ticket_that_fails_does_not_keep_the_others_waiting(job, caplog):
     }[job]
     broken = Ticket.objects.filter(title=due).earliest("id")
     User.objects.filter(pk__in=[broken.student_id, broken.mentor.user_id]).update(timezone="Nowhere/Land")
-    with caplog.at_level(logging.ERROR, "mentorbook.tickets"):
+    with caplog.at_level(logging.ERROR, "mentorbook.jobs"):
         assert job(now=NOW) == 1
     assert f"ticket {broken.pk} could not be dealt with" in caplog.text
     assert not broken.events.exists()
