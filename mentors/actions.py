@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mentorbook.errors import NotAllowed, Refused
+from mentorbook.locks import patiently
 from mentors import retagging, search, tags
 from mentors.matching import decayed
 from mentors.models import MAX_EXPERTISE, MentorProfile, ProvenSkill, Tag, TagSynonym
@@ -88,6 +89,7 @@ def find_or_create_tags(names: Iterable[str]) -> list[Tag]:
             return list(dict.fromkeys(found[name] for name in wanted))
 
 
+@patiently
 @transaction.atomic
 def merge_tags(source: Tag, into: Tag, *, by) -> Tag:
     """Let everything tagged `source` be tagged `into`, and `source`'s spellings find `into` from now on.
@@ -138,6 +140,7 @@ def _merge_proven_skills(source, into, *, now):
     ProvenSkill.objects.filter(tag=source).delete()
 
 
+@patiently
 @transaction.atomic
 def delete_tags(doomed: Iterable[Tag], *, by) -> int:
     """Remove tags and their synonyms from the vocabulary and from everybody who had them; how many went."""
