@@ -25,6 +25,7 @@ from mentors.actions import (
 )
 from mentors.forms import LanguagesField, SessionLengthsField
 from mentors.models import MentorProfile, Tag, TagSynonym
+from mentors.retagging import about_to_change
 
 
 class TagsWidget(FilteredSelectMultiple):
@@ -72,6 +73,10 @@ class MentorProfileAdmin(admin.ModelAdmin):
         "rating_sum",
         "rating_rank",
         "sessions_completed",
+        "tickets_solved",
+        "tickets_answered",
+        "first_response_minutes",
+        "solution_minutes",
         "next_free_at",
         "next_free_checked_at",
         "created_at",
@@ -80,7 +85,10 @@ class MentorProfileAdmin(admin.ModelAdmin):
     fieldsets = [
         (None, {"fields": ["person", "on_the_site", "approval", "approved_at", "approval_note", "status"]}),
         (gettext_lazy("What students read"), {"fields": ["headline", "bio", "expertise", "languages"]}),
-        (gettext_lazy("Offer"), {"fields": ["hourly_rate_points", "session_minutes", "meeting_url", "takes_chats"]}),
+        (
+            gettext_lazy("Offer"),
+            {"fields": ["hourly_rate_points", "session_minutes", "meeting_url", "takes_chats", "tickets_at_once"]},
+        ),
         (
             gettext_lazy("Booking"),
             {
@@ -106,6 +114,10 @@ class MentorProfileAdmin(admin.ModelAdmin):
                     "rating_sum",
                     "rating_rank",
                     "sessions_completed",
+                    "tickets_solved",
+                    "tickets_answered",
+                    "first_response_minutes",
+                    "solution_minutes",
                     "next_free_at",
                     "next_free_checked_at",
                     "created_at",
@@ -241,8 +253,10 @@ class TagAdmin(admin.ModelAdmin):
         return ", ".join(synonym.name for synonym in tag.synonyms.all())
 
     def save_related(self, request, form, formsets, change):
+        tell_followers = about_to_change([form.instance.pk])
         super().save_related(request, form, formsets, change)
         refresh_search_text(MentorProfile.objects.filter(expertise=form.instance))
+        tell_followers()
 
     def delete_model(self, request, obj):
         delete_tags([obj], by=request.user)
