@@ -12,6 +12,7 @@ register = template.Library()
 
 AWAITED_SHOWN = 5
 QUEUE_SHOWN = 3
+LONG_TEXTS = ("description", "student__bio", "mentor__bio", "mentor__search_text")
 HOUR, DAY = 60, 24 * 60
 
 
@@ -53,11 +54,11 @@ def dashboard_tickets(context):
     One query for everybody, nine more for mentors who have room for another ticket, two for those who have none.
     """
     user, now = context["user"], timezone.now()
-    own = Ticket.objects.of_student(user).filter(waiting_on=Ticket.Side.STUDENT).with_people().defer("description")
+    own = Ticket.objects.of_student(user).filter(waiting_on=Ticket.Side.STUDENT).with_people().defer(*LONG_TEXTS)
     shown = {"own": own.order_by("-waiting_since", "-id")[:AWAITED_SHOWN]}
     if user.is_mentor:
         profile = user.mentor_profile
-        held = Ticket.objects.for_mentor(profile).awaited_first().with_people().defer("description")
+        held = Ticket.objects.for_mentor(profile).awaited_first().with_people().defer(*LONG_TEXTS)
         shown["awaited"] = held.filter(place=0)[:AWAITED_SHOWN]
         if Capacity.of(profile).has_room:
             shown["queue"] = Queue(profile, now=now, fitting_only=True)[:QUEUE_SHOWN]
