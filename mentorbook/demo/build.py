@@ -23,7 +23,8 @@ from accounts.models import User
 from bookings.actions import history
 from bookings.models import Appointment, AppointmentEvent, DateOverride, WeeklyHours
 from feedback.models import Review
-from mentorbook.demo import fates, texts
+from mentorbook.demo import fates, questions, texts
+from mentorbook.demo.tickets import TicketBuilder
 from mentors.actions import refresh_search_text
 from mentors.models import MentorProfile, Tag, TagSynonym
 from mentors.ratings import bayesian_mean
@@ -45,13 +46,14 @@ class Scale:
     appointments: int
     days_back: int
     days_ahead: int
+    tickets: int = 0
     told_days: int = 0  # how many days of notifications there are
 
 
 SCALES = {
-    "small": Scale(mentors=12, students=30, appointments=220, days_back=60, days_ahead=14, told_days=7),
-    "medium": Scale(mentors=200, students=2_000, appointments=15_000, days_back=180, days_ahead=21),
-    "large": Scale(mentors=2_000, students=20_000, appointments=200_000, days_back=365, days_ahead=28),
+    "small": Scale(mentors=12, students=30, appointments=220, days_back=60, days_ahead=14, tickets=150, told_days=7),
+    "medium": Scale(mentors=200, students=2_000, appointments=15_000, days_back=180, days_ahead=21, tickets=3_000),
+    "large": Scale(mentors=2_000, students=20_000, appointments=200_000, days_back=365, days_ahead=28, tickets=100_000),
 }
 
 
@@ -71,6 +73,7 @@ class DemoBuilder:
 
     def __init__(self, scale, *, seed, now, password, progress=None):
         self.scale = scale
+        self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 - demo data, nothing secret
         self.now = now.replace(second=0, microsecond=0)
         self.password_hash = make_password(password)
@@ -89,13 +92,16 @@ class DemoBuilder:
         self.save_sessions()
         self.save_ledger()
         self.save_reviews()
+        if self.scale.tickets:
+            TicketBuilder(self, self.scale.tickets).build()
         self.save_figures()
         self.tell_people()
 
     # --- people -------------------------------------------------------------------------------------------------------
 
     def make_tags(self):
-        names = sorted({name for _, tags, _ in texts.SPECIALTIES for name in tags})
+        of_questions = {name for question in questions.QUESTIONS for name in question.tags}
+        names = sorted(of_questions | {name for _, tags, _ in texts.SPECIALTIES for name in tags})
         self._save(Tag, [Tag(name=name) for name in names], "tags", ignore_conflicts=True)
         self.tags = {tag.name: tag for tag in Tag.objects.filter(name__in=names)}
         synonyms = [TagSynonym(name=name, tag=self.tags[tag]) for name, tag in texts.SYNONYMS.items()]

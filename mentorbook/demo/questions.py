@@ -1249,4 +1249,71 @@ with open("log.txt") as file:
 
 120,000 lines: 40 ms.""",
     ),
+    Question(
+        [".net", "c#"],
+        [
+            "The instance of entity type cannot be tracked",
+            "Entity Framework: another instance with the same key",
+            "Update fails because the entity is tracked already",
+            "InvalidOperationException when I save an edited row",
+        ],
+        ["Reading works, saving does not.", "", "It is the last thing that is missing in our project."],
+        """\
+```csharp
+var old = await db.Books.SingleAsync(book => book.Id == edited.Id);
+if (old.Title != edited.Title) log.Add(old.Title);
+db.Books.Update(edited);
+await db.SaveChangesAsync();
+```""",
+        [(MENTOR, "How many objects with this key does the context know at the line with `Update`?")],
+        """\
+Two: the one that you read and the one from the form. Change the one that is tracked:
+
+```csharp
+var book = await db.Books.SingleAsync(found => found.Id == edited.Id);
+if (book.Title != edited.Title) log.Add(book.Title);
+db.Entry(book).CurrentValues.SetValues(edited);
+await db.SaveChangesAsync();
+```
+
+Or read the old one with `AsNoTracking()` where you only look at it.""",
+    ),
+    Question(
+        ["operating-systems", "c"],
+        [
+            "fork() prints everything twice",
+            "Output appears two times after fork",
+            "printf before fork is doubled in a file",
+            "Why does the child repeat the line of the parent?",
+        ],
+        ["In the terminal it is right, with `> out.txt` it is not.", "", "Exercise 3 of operating systems."],
+        """\
+```c
+printf("start\\n");
+if (fork() == 0) {
+    printf("child\\n");
+    return 0;
+}
+wait(NULL);
+```
+
+```text
+$ ./a.out > out.txt; cat out.txt
+start
+child
+start
+```""",
+        [(MENTOR, "Where is the word `start` at the moment of `fork()`: in the file, or still in your program?")],
+        """\
+In a file `printf` is buffered in blocks, so `start` is still in the program's buffer, and `fork` copies the buffer too.
+Both processes write it at their end. Empty it before:
+
+```c
+printf("start\\n");
+fflush(stdout);
+if (fork() == 0) { … }
+```
+
+In a terminal the buffer is emptied at each line end, which hides it.""",
+    ),
 ]

@@ -1,6 +1,8 @@
 from contextlib import contextmanager
+from dataclasses import replace
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,14 +19,17 @@ CAST = [
 
 
 class Command(BaseCommand):
-    help = "Fill an empty database with believable people, sessions, points and reviews."
+    help = "Fill an empty database with believable people, sessions, points, tickets and reviews."
 
     def add_arguments(self, parser):
         parser.add_argument("--scale", choices=SCALES, default="small", help="small for trying, large for measuring")
+        parser.add_argument("--tickets", type=int, help="another number of tickets than the scale's")
         parser.add_argument("--seed", type=int, default=1, help="the same seed on the same day gives the same data")
         parser.add_argument("--password", help="of every demo account; needed in production")
 
-    def handle(self, *, scale, seed, password, **options):
+    def handle(self, *, scale, tickets, seed, password, **options):
+        if tickets is not None and tickets < 0:
+            raise CommandError("--tickets takes 0 or more.")
         if settings.PRODUCTION and not password:
             raise CommandError(
                 "Demo accounts with a published password do not belong in production. Name another with --password."
@@ -36,12 +41,14 @@ class Command(BaseCommand):
         else:
             with self.progress_bars(shown=options["verbosity"] > 0 and scale != "small") as progress:
                 DemoBuilder(
-                    SCALES[scale],
+                    SCALES[scale] if tickets is None else replace(SCALES[scale], tickets=tickets),
                     seed=seed,
                     now=timezone.now(),
                     password=password or PASSWORD,
                     progress=progress,
                 ).build()
+            # Its own progress bar belongs below ours, not between.
+            call_command("rebuild_search", verbosity=options["verbosity"] if scale != "small" else 0)
         if options["verbosity"] > 0 and not password:
             self.stdout.write(f"Sign in with the password “{PASSWORD}” as")
             for email, role in CAST:
