@@ -48,8 +48,8 @@ UNSPACED = (
 )
 PICTURES = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
 
-_IN_WORD = rf"[\w{MARKS}{INVISIBLE}]"
-_WORD = rf"\w{_IN_WORD}*(?:\+\+|(?<!\w\w)#)?"
+# Most of what is read is ASCII, which is asked for first: the list of all marks is long.
+_WORD = rf"\w+(?:(?=[^\x00-\x7f])[{MARKS}{INVISIBLE}]+\w*)*(?:\+\+|(?<!\w\w)#)?"
 # `.net`, also in quotes; but not what follows something, as in `"".join` and `f().x`.
 _DOT = r"""(?<![\w.)\]}])(?<![^\s(\[{]["'`])\.(?=[^\W\d])"""
 TOKEN = re.compile(rf"""(?:{_DOT})?{_WORD}(?:{CONNECTORS}{_WORD})*|[{PICTURES}]""")

@@ -18,7 +18,6 @@ LEAD = 40  # characters of context before the first mark
 READ = 4_000  # characters of each text that are looked through
 FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 HEADING = re.compile(r"^[ \t]*(?:#{1,6}|>|[*-])[ \t]+", re.MULTILINE)
-SPACE = re.compile(r"\s+")
 
 Mark = tuple[int, int, int]  # from, to, and which of the things asked for
 
@@ -128,7 +127,7 @@ def excerpt(texts: Iterable[str], marker: Marker) -> SafeString:
 def _plain(markdown: str) -> str:
     """The text without what only gives it shape; code stays as it is."""
     text = HEADING.sub("", FENCE.sub("", analyser.readable(markdown[:READ])))
-    return SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def _densest(marks):
