@@ -99,7 +99,7 @@ def _code_block(html, language):
 
 class Parser(MarkdownIt):
     def validateLink(self, url):
-        return ADDRESS.match(url) is not None
+        return _leads_somewhere(url)
 
 
 def _tidy(state):
@@ -137,8 +137,8 @@ def _tidy_links(tokens, room):
     for token in tokens:
         if token.type == "link_open":
             room -= _size(token)
-            opened.append(room >= 0)
-            if room >= 0:
+            opened.append(room >= 0 and _leads_somewhere(token.attrs["href"]))
+            if opened[-1]:
                 kept.append(token)
         elif token.type == "link_close":
             if opened.pop():
@@ -149,11 +149,17 @@ def _tidy_links(tokens, room):
             room -= _size(token) + len(label.content)
             if room < 0:
                 continue
-            link = Token("link_open", "a", 1, attrs={"href": address})
-            kept += [label] if any(opened) else [link, label, Token("link_close", "a", -1)]
+            if any(opened) or not _leads_somewhere(address):
+                kept.append(label)
+            else:
+                kept += [Token("link_open", "a", 1, attrs={"href": address}), label, Token("link_close", "a", -1)]
         else:
             kept.append(token)
     return kept, room
+
+
+def _leads_somewhere(address):
+    return ADDRESS.match(str(address)) is not None  # the parser takes "[here]()" for a link
 
 
 def _size(token):

@@ -149,12 +149,16 @@ def test_addresses_of_the_web_and_mail_become_links(address):
 
 @pytest.mark.parametrize(
     "address",
-    ["javascript:alert(1)", "/accounts/", "//a.example", "http:accounts", "ftp://a.example/", "data:,x", "#a"],
+    ["", "javascript:alert(1)", "/accounts/", "//a.example", "http:accounts", "ftp://a.example/", "data:,x", "#a"],
 )
 def test_other_addresses_stay_text(address):
     reader = read(f"[a]({address}) ![b]({address}) <{address}>")
     assert reader.all("a") == []
     assert address in reader.text
+
+
+def test_a_host_that_no_browser_reads_is_no_link():
+    assert all("href" not in link for link in read("[a](http://a:99999/) [b](<http://[/>)").all("a"))
 
 
 def test_a_picture_is_a_link_so_that_no_other_site_learns_who_reads():

@@ -93,6 +93,7 @@ def site(tmp_path_factory):
             "ENVIRONMENT": "development",
             "DEBUG": "false",
             "DATABASE_URL": database_url,
+            "MEDIA_ROOT": str(folder / "media"),
             "BASE_URL": f"http://127.0.0.1:{port}",
             "EMAIL_URL": "dummymail://",
             "MENTORS_NEED_APPROVAL": "true",
