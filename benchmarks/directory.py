@@ -52,12 +52,13 @@ def run() -> list[tuple[str, str, str]]:
 
 def _measure(client, what, query):
     client.get(URL, query())  # fills caches
-    taken, counts, rows = [], [], 0
+    taken, worked, counts, rows = [], [], [], 0
     for _ in range(REQUESTS):
         asked = query()
-        began = time.perf_counter()
+        began, began_work = time.perf_counter(), time.process_time()
         response = client.get(URL, asked)
         taken.append((time.perf_counter() - began) * 1_000)
+        worked.append((time.process_time() - began_work) * 1_000)
         assert response.status_code == 200, (asked, response.status_code)
         rows += response.content.count(b'class="mentor-row"')
     for _ in range(3):
@@ -67,4 +68,7 @@ def _measure(client, what, query):
     assert rows >= REQUESTS / 4, f"{what}: only {rows} rows in {REQUESTS} pages"
     p50 = statistics.median(taken)
     p95 = statistics.quantiles(taken, n=20)[-1]
-    return what, f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, {max(counts)} queries, {rows} rows shown", "p95 ≤ 100 ms"
+    # Our own share of the processor says most where the machine has other things to do.
+    work = statistics.median(worked)
+    figure = f"p50 {p50:.0f} ms ({work:.0f} of processor), p95 {p95:.0f} ms, {max(counts)} queries, {rows} rows shown"
+    return what, figure, "p95 ≤ 100 ms"
