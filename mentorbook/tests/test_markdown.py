@@ -77,7 +77,8 @@ class Reader(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag, "tags are closed in another order"
+        assert self.open[-1:] == [tag], "tags are closed in another order"
+        self.open.pop()
 
     def handle_data(self, data):
         self.words.append(data)
