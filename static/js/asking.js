@@ -1,6 +1,23 @@
 // Writing a question: the preview follows what is typed, tags become chips, the draft does not outlive the question.
 // Everything works without this file. A text field with its preview (`data-editor`) may stand on other pages too.
 
+const form = document.getElementById("ask-form");
+const draft = document.getElementById("draft-state");
+
+// --- A reload --------------------------------------------------------------------------------------------------------
+// The page may come back before the last words have reached the server; they waited in this tab (see `saveNow`).
+
+const LAST_WORDS = "question";
+
+if (draft) {
+  const words = new URLSearchParams(sessionStorage.getItem(LAST_WORDS) ?? "");
+  sessionStorage.removeItem(LAST_WORDS);
+  if (words.has("title") && performance.getEntriesByType("navigation")[0]?.type === "reload") {
+    for (const name of ["title", "description", "tags"]) form.elements[name].value = words.get(name);
+    form.elements.is_public.checked = words.has("is_public");
+  }
+}
+
 // --- Write | Preview -------------------------------------------------------------------------------------------------
 
 const PREVIEW_DELAY = 500;
@@ -117,8 +134,6 @@ for (const editor of document.querySelectorAll("[data-tag-editor]")) {
 
 // --- The draft -------------------------------------------------------------------------------------------------------
 
-const form = document.getElementById("ask-form");
-const draft = document.getElementById("draft-state");
 let isSent = false;
 
 // Return in the title goes on to the details: nobody sends a question of one line by mistake.
@@ -129,13 +144,35 @@ form?.querySelector("input[name=title]")?.addEventListener("keydown", (event) =>
 });
 
 if (draft) {
+  const kept = draft.getAttribute("hx-params").split(",").map((name) => name.trim());
+  let isSaved = true;
+
+  // Whoever leaves before the next save takes nothing along: what is missing is sent at once, and arrives without the page.
+  const saveNow = () => {
+    if (isSaved || isSent) return;
+    const typed = new FormData(form);
+    const words = new URLSearchParams();
+    for (const name of kept) if (typed.has(name)) words.set(name, typed.get(name));
+    sessionStorage.setItem(LAST_WORDS, words);
+    words.set("csrfmiddlewaretoken", typed.get("csrfmiddlewaretoken"));
+    isSaved = navigator.sendBeacon(draft.getAttribute("hx-post"), words);
+  };
+
+  form.addEventListener("input", () => (isSaved = false));
+  draft.addEventListener("htmx:beforeRequest", (event) => {
+    // What was typed a moment ago must not come back as a draft of the question that is being sent.
+    if (isSent) event.preventDefault();
+    else isSaved = true;
+  });
+  for (const failure of ["htmx:sendError", "htmx:responseError"]) {
+    draft.addEventListener(failure, () => (isSaved = false));
+  }
+  window.addEventListener("beforeunload", saveNow);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && saveNow());
+
   form.addEventListener("submit", () => {
     isSent = true;
     htmx.trigger(draft, "htmx:abort");
-  });
-  // What was typed a moment ago must not come back as a draft of the question that is being sent.
-  draft.addEventListener("htmx:beforeRequest", (event) => {
-    if (isSent) event.preventDefault();
   });
   // The browser's memory of a page that was sent.
   window.addEventListener("pageshow", (event) => {
