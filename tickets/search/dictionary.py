@@ -31,7 +31,6 @@ SURELY_BETTER = 10  # and in fewer, unless another one is so much more frequent
 @dataclass
 class Dictionary:
     version: str = ""
-    articles: int = 0
     documents: dict[str, int] = field(default_factory=dict)
     by_length: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
 
@@ -72,7 +71,7 @@ _latest = Dictionary()
 def dictionary() -> Dictionary:
     """As last counted by any process; one query where this process has it already."""
     global _latest
-    state = json.loads(get_state(STATE) or "{}")
+    state = _state()
     if _latest.version != state.get("version", ""):
         with connection.cursor() as cursor:
             cursor.execute("SELECT word, documents FROM tickets_search_words")
@@ -81,8 +80,12 @@ def dictionary() -> Dictionary:
         for word in documents:
             if word.isalpha() and len(word) > 2:
                 by_length[len(word)].append((letters(word), word))
-        _latest = Dictionary(state.get("version", ""), state.get("articles", 0), documents, dict(by_length))
+        _latest = Dictionary(state.get("version", ""), documents, dict(by_length))
     return _latest
+
+
+def _state() -> dict:
+    return json.loads(get_state(STATE) or "{}")
 
 
 def corrected(query: Query) -> str | None:
@@ -96,8 +99,8 @@ def corrected(query: Query) -> str | None:
     return text if text != query.text else None
 
 
-def frequencies(words: Iterable[str]) -> dict[str, int]:
-    """In how many articles each of these words is, for those that are known; one query."""
+def frequencies(words: Iterable[str]) -> tuple[dict[str, int], int]:
+    """In how many articles each of these words is, for those that are known, and how many articles there were (1 at least)."""
     words = list(words)
     places = ", ".join(["%s"] * len(words))
     with connection.cursor() as cursor:
@@ -105,13 +108,12 @@ def frequencies(words: Iterable[str]) -> dict[str, int]:
             f"SELECT word, documents FROM tickets_search_words WHERE word IN ({places or 'NULL'})",  # noqa: S608
             words,
         )
-        return dict(cursor.fetchall())
+        return dict(cursor.fetchall()), max(1, _state().get("articles", 0))
 
 
 def refresh_search_words(*, now: datetime, dry_run: bool = False) -> int:
     """The job: count again, where the last count is old enough; 1 if it was done."""
-    state = json.loads(get_state(STATE) or "{}")
-    if state:
+    if state := _state():
         pause = max(AT_LEAST_EVERY, timedelta(seconds=state["seconds"] / SHARE_OF_TIME))
         if now < datetime.fromisoformat(state["at"]) + pause:
             return 0

@@ -64,14 +64,14 @@ def differences(cursor, ids) -> tuple[list[tuple[int, Document, str]], list[int]
 def _documents(ids) -> dict[int, Document]:
     """What each ticket that is there says, by id; in four queries."""
     rows = Ticket.objects.there().filter(pk__in=ids)
-    names = dict(Ticket.tags.through.objects.filter(ticket__in=ids).values_list("tag", "tag__name"))
-    spellings = {pk: [name] for pk, name in names.items()}
-    for pk, name in TagSynonym.objects.filter(tag__in=names).order_by("name").values_list("tag", "name"):
-        spellings[pk].append(name)
+    tagged = Ticket.tags.through.objects.filter(ticket__in=ids).order_by("id")
+    tagged = list(tagged.values_list("ticket", "tag", "tag__name"))
+    spellings = {tag: [name] for _, tag, name in tagged}
+    for tag, name in TagSynonym.objects.filter(tag__in=spellings).order_by("name").values_list("tag", "name"):
+        spellings[tag].append(name)
     tags, replies = defaultdict(list), defaultdict(list)
-    for ticket, tag in Ticket.tags.through.objects.filter(ticket__in=ids).order_by("id").values_list("ticket", "tag"):
-        if tag in spellings:  # not one that was given this moment
-            tags[ticket].append((tag, spellings[tag]))
+    for ticket, tag, _ in tagged:
+        tags[ticket].append((tag, spellings[tag]))
     for ticket, text in Reply.objects.public().filter(ticket__in=ids).order_by("id").values_list("ticket", "text"):
         replies[ticket].append(text)
     return {
