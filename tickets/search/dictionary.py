@@ -100,7 +100,7 @@ def corrected(query: Query) -> str | None:
 
 
 def frequencies(words: Iterable[str]) -> tuple[dict[str, int], int]:
-    """In how many articles each of these words is, for those that are known, and how many articles there were (1 at least)."""
+    """In how many articles each of these words is, for those known; and how many articles there were, 1 at least."""
     words = list(words)
     places = ", ".join(["%s"] * len(words))
     with connection.cursor() as cursor:
