@@ -96,12 +96,14 @@ class Results(Sequence):
 
 
 def search_tickets(rows: QuerySet, text: str, *, order: str = "relevance") -> Results:
-    """Those of `rows` that `text` finds, by `order`: relevance, newest (solved or asked) or helpful (most upvotes).
+    """Those of `rows` that `text` finds, by `order`: relevance, newest (solved or asked) or helpful (most upvotes);
+    an unknown order is relevance.
 
     `rows` says what the asking person may see (`visible_to`, `readable_by`, with any filters) and what the rows of the
     page come with. A text that asks for nothing finds nothing. Where nothing is found and a word seems mistyped, these
     are the results of the better spelling.
     """
+    order = order if order in ORDERS else "relevance"
     query = parse(text)
     results = Results(rows, query)
     results.ids, results.is_capped = _find(rows, query, order)
