@@ -49,7 +49,7 @@ SANITIZER = nh3.Cleaner(
         *("table", "thead", "tbody", "tr", "th", "td"),
     },
     clean_content_tags={"script", "style"},
-    attributes={"a": {"href", "title"}, "pre": {"aria-label"}, "div": {"aria-label"}},
+    attributes={"*": set(), "a": {"href", "title"}, "pre": {"aria-label"}, "div": {"aria-label"}},
     tag_attribute_values={
         "ol": {"start": {str(number) for number in range(1000)}},
         "pre": {"tabindex": {"0"}, "role": {"group"}},

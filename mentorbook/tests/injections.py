@@ -83,6 +83,7 @@ HOOKS = [
     "<span class='btn btn-primary'>x</span>",
     "<div class='prose page-width toast-note'>x</div>",
     "<p class=k style=color:red>x</p>",
+    "<p title=x lang=en dir=rtl tabindex=9 role=alert aria-hidden=true>x</p>",
     "<img src=http://evil.example/pixel.png>",
     "<a href=/accounts/delete/ name=x target=_top ping=//evil.example>x</a>",
 ]
