@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.forms import TimezoneField
+from mentorbook.readonly import ReadOnlyInline
 from mentorbook.refusals import form_status, refusals_on
 from mentors import tags
 from mentors.actions import (
@@ -24,7 +25,7 @@ from mentors.actions import (
     refresh_search_text,
 )
 from mentors.forms import LanguagesField, SessionLengthsField
-from mentors.models import MentorProfile, Tag, TagSynonym
+from mentors.models import MentorProfile, ProvenSkill, Tag, TagSynonym
 from mentors.retagging import about_to_change
 
 
@@ -41,6 +42,14 @@ class MentorProfileAdminForm(forms.ModelForm):
     session_minutes = SessionLengthsField(label=gettext_lazy("Session lengths"))
     timezone = TimezoneField(label=gettext_lazy("Time zone of the hours"))
     meeting_url = forms.URLField(required=False, max_length=500, assume_scheme="https")
+
+
+class ProvenSkillInline(ReadOnlyInline):
+    model = ProvenSkill
+    fields = readonly_fields = ["tag", "weight", "weighed_at"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("tag")
 
 
 @admin.register(MentorProfile)
@@ -63,6 +72,7 @@ class MentorProfileAdmin(admin.ModelAdmin):
     ordering = ["-id"]
     list_per_page = 50
     actions = ["approve", "decline"]
+    inlines = [ProvenSkillInline]
     readonly_fields = [
         "person",
         "approval",

@@ -26,6 +26,11 @@ PUBLIC_PAGES = {
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
     "mfa_authenticate",
+    # Where the installation says so, everybody reads the knowledge base.
+    "knowledge:list",
+    "knowledge:short",
+    "knowledge:article",
+    "tickets:attachment",
 }
 
 

@@ -30,6 +30,14 @@ from feedback.tests.factories import ReviewFactory
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory, TagFactory
 from notifications.tests.factories import NotificationFactory, OutgoingEmailFactory
+from tickets.tests.factories import (
+    AttachmentFactory,
+    BookmarkFactory,
+    DraftFactory,
+    ReplyFactory,
+    TicketFactory,
+    UpvoteFactory,
+)
 from wallets.actions import grant_points
 from wallets.models import Transfer, Wallet
 
@@ -130,8 +138,106 @@ bookings:complete                    running  GET     in      405 405 405 405  4
 bookings:complete                    running  POST    in      403 302 404 404  403 403
 bookings:no_show                     running  GET     in      403 200 404 404  403 403
 bookings:no_show                     running  POST    in      403 302 404 404  403 403
+tickets:list                         -        GET     in      200 200 200 200  200 200
+tickets:list                         -        POST    in      405 405 405 405  405 405
+tickets:create                       -        GET     in      200 200 200 200  200 200
+tickets:create                       -        POST    in      422 422 422 422  422 422
+tickets:similar                      -        GET     in      302 302 302 302  302 302
+tickets:similar                      -        POST    in      405 405 405 405  405 405
+tickets:preview                      -        GET     in      405 405 405 405  405 405
+tickets:preview                      -        POST    in      200 200 200 200  200 200
+tickets:draft                        -        GET     in      405 405 405 405  405 405
+tickets:draft                        -        POST    in      302 302 302 302  302 302
+tickets:discard_draft                -        GET     in      200 302 302 302  302 302
+tickets:discard_draft                -        POST    in      302 302 302 302  302 302
+tickets:queue                        -        GET     in      403 200 403 200  403 403
+tickets:queue                        -        POST    in      403 405 403 405  403 403
+tickets:detail                       open     GET     in      200 200 404 200  200 200
+tickets:detail                       open     POST    in      405 405 405 405  405 405
+tickets:detail                       taken    GET     in      200 200 404 200  200 200
+tickets:detail                       taken    POST    in      405 405 405 405  405 405
+tickets:detail                       solved   GET     in      200 200 404 404  200 200
+tickets:detail                       solved   POST    in      405 405 405 405  405 405
+tickets:detail                       article  GET     in      200 200 404 404  200 200
+tickets:detail                       article  POST    in      405 405 405 405  405 405
+tickets:edit                         open     GET     in      200 403 404 403  403 403
+tickets:edit                         open     POST    in      422 403 404 403  403 403
+tickets:edit                         taken    GET     in      409 403 404 403  403 403
+tickets:edit                         taken    POST    in      422 403 404 403  403 403
+tickets:delete                       open     GET     in      200 403 404 403  403 403
+tickets:delete                       open     POST    in      302 403 404 403  403 403
+tickets:delete                       taken    GET     in      409 403 404 403  403 403
+tickets:delete                       taken    POST    in      409 403 404 403  403 403
+tickets:accept                       open     GET     in      405 405 405 405  405 405
+tickets:accept                       open     POST    in      403 302 404 302  403 403
+tickets:accept                       taken    GET     in      405 405 405 405  405 405
+tickets:accept                       taken    POST    in      403 302 404 409  403 403
+tickets:release                      taken    GET     in      403 200 404 403  403 403
+tickets:release                      taken    POST    in      403 302 404 403  403 403
+tickets:release                      open     GET     in      403 403 404 403  403 403
+tickets:release                      open     POST    in      403 403 404 403  403 403
+tickets:resolve                      taken    GET     in      403 302 404 403  403 403
+tickets:resolve                      taken    POST    in      403 422 404 403  403 403
+tickets:resolve                      solved   GET     in      403 409 404 404  403 403
+tickets:resolve                      solved   POST    in      403 409 404 404  403 403
+tickets:reopen                       solved   GET     in      200 403 404 404  403 403
+tickets:reopen                       solved   POST    in      422 403 404 404  403 403
+tickets:reopen                       taken    GET     in      409 403 404 403  403 403
+tickets:reopen                       taken    POST    in      409 403 404 403  403 403
+tickets:close                        solved   GET     in      405 405 405 405  405 405
+tickets:close                        solved   POST    in      302 403 404 404  403 403
+tickets:close                        taken    GET     in      405 405 405 405  405 405
+tickets:close                        taken    POST    in      409 403 404 403  403 403
+tickets:publish                      open     GET     in      405 405 405 405  405 405
+tickets:publish                      open     POST    in      302 403 404 403  403 403
+tickets:publish                      article  GET     in      405 405 405 405  405 405
+tickets:publish                      article  POST    in      302 403 404 404  403 403
+tickets:mentors                      open     GET     in      200 403 404 403  200 200
+tickets:mentors                      open     POST    in      405 405 405 405  405 405
+tickets:mentors                      taken    GET     in      200 403 404 403  200 200
+tickets:mentors                      taken    POST    in      405 405 405 405  405 405
+tickets:conversation                 taken    GET     in      302 302 404 302  302 302
+tickets:conversation                 taken    POST    in      405 405 405 405  405 405
+tickets:conversation                 open     GET     in      302 302 404 302  302 302
+tickets:conversation                 open     POST    in      405 405 405 405  405 405
+tickets:conversation                 solved   GET     in      302 302 404 404  302 302
+tickets:conversation                 solved   POST    in      405 405 405 405  405 405
+tickets:reply                        open     GET     in      405 405 405 405  405 405
+tickets:reply                        open     POST    in      422 403 404 403  422 422
+tickets:reply                        taken    GET     in      405 405 405 405  405 405
+tickets:reply                        taken    POST    in      422 422 404 403  422 422
+tickets:reply                        article  GET     in      405 405 405 405  405 405
+tickets:reply                        article  POST    in      409 409 404 404  422 422
+tickets:note                         taken    GET     in      405 405 405 405  405 405
+tickets:note                         taken    POST    in      403 403 404 403  422 422
+tickets:edit_reply                   answer   GET     in      403 200 404 403  403 403
+tickets:edit_reply                   answer   POST    in      403 422 404 403  403 403
+tickets:useful                       answer   GET     in      405 405 405 405  405 405
+tickets:useful                       answer   POST    in      302 302 404 403  302 302
+tickets:attachment                   file     GET     in      200 200 404 200  200 200
+tickets:attachment                   file     POST    405     405 405 405 405  405 405
+tickets:attachment                   public   GET     200     200 200 200 200  200 200
+tickets:attachment                   public   POST    405     405 405 405 405  405 405
+knowledge:list                       -        GET     200     200 200 200 200  200 200
+knowledge:list                       -        POST    405     405 405 405 405  405 405
+knowledge:bookmarks                  -        GET     in      200 200 200 200  200 200
+knowledge:bookmarks                  -        POST    in      405 405 405 405  405 405
+knowledge:short                      article  GET     301     301 301 301 301  301 301
+knowledge:short                      article  POST    405     405 405 405 405  405 405
+knowledge:short                      solved   GET     404     302 302 404 404  302 302
+knowledge:short                      solved   POST    405     405 405 405 405  405 405
+knowledge:article                    slug     GET     200     200 200 200 200  200 200
+knowledge:article                    slug     POST    405     405 405 405 405  405 405
+knowledge:upvote                     article  GET     in      405 405 405 405  405 405
+knowledge:upvote                     article  POST    in      403 403 302 302  302 302
+knowledge:upvote                     solved   GET     in      405 405 405 405  405 405
+knowledge:upvote                     solved   POST    in      404 404 404 404  404 404
+knowledge:bookmark                   article  GET     in      405 405 405 405  405 405
+knowledge:bookmark                   article  POST    in      403 403 302 302  302 302
 feedback:create                      held     GET     in      200 200 404 404  403 403
 feedback:create                      held     POST    in      422 422 404 404  403 403
+feedback:create_for_ticket           article  GET     in      200 403 404 404  403 403
+feedback:create_for_ticket           article  POST    in      422 403 404 404  403 403
 feedback:edit                        review   GET     in      200 404 404 404  404 404
 feedback:edit                        review   POST    in      422 404 404 404  404 404
 feedback:of_mentor                   max      GET     in      200 200 200 200  200 200
@@ -167,6 +273,12 @@ ADMIN = {
     "mfa.authenticator": "delete",
     "notifications.notification": "",
     "notifications.outgoingemail": "",
+    "tickets.attachment": "",
+    "tickets.bookmark": "",
+    "tickets.draft": "",
+    "tickets.reply": "",
+    "tickets.ticket": "",
+    "tickets.upvote": "",
     "usersessions.usersession": "delete",
     "wallets.transaction": "",
     "wallets.transfer": "",
@@ -208,6 +320,8 @@ admin:mentors_tag_merge              tag      GET     in      in  403 403 200
 admin:mentors_tag_merge              tag      POST    in      in  403 403 422
 admin:bookings_appointment_cancel    ?asked   GET     in      in  403 403 200
 admin:bookings_appointment_cancel    ?asked   POST    in      in  403 403 200
+admin:tickets_ticket_reassign        taken    GET     in      in  403 403 200
+admin:tickets_ticket_reassign        taken    POST    in      in  403 403 200
 """
 
 MISSING = 2**31 - 1
@@ -293,6 +407,14 @@ class World:
         notice = NotificationFactory(recipient=ann)
         grant = grant_points(ann, points=5, by=ada, note="Welcome")
         user_type = ContentType.objects.get_for_model(User).pk
+        tickets = {"student": ann, "title": "Loop", "tags": ["django"]}
+        waiting = TicketFactory(**tickets)
+        taken = TicketFactory(**tickets, assigned=True, mentor=mentor)
+        solved = TicketFactory(**tickets, resolved=True, mentor=mentor, is_public=False)
+        article = TicketFactory(**tickets, closed=True, mentor=mentor)
+        answer = ReplyFactory(ticket=taken, author=mentor.user, created_at=now)
+        file = AttachmentFactory(ticket=taken)
+        public_file = AttachmentFactory(ticket=article)
         self.named = {
             "": ([], {}),
             "asked": ([asked.pk], {}),
@@ -300,6 +422,14 @@ class World:
             "held": ([held.pk], {}),
             "review": ([review.pk], {}),
             "notice": ([notice.pk], {}),
+            "open": ([waiting.pk], {}),
+            "taken": ([taken.pk], {}),
+            "solved": ([solved.pk], {}),
+            "article": ([article.pk], {}),
+            "slug": ([article.pk, article.slug], {}),
+            "answer": ([taken.pk, answer.pk], {}),
+            "file": ([file.key], {}),
+            "public": ([public_file.key], {}),
             "max": ([mentor.pk], {}),
             "nora": ([unlisted.pk], {}),
             "missing": ([MISSING], {}),
@@ -332,6 +462,12 @@ class World:
             OutgoingEmailFactory(notification=notice),
             WeeklyHoursFactory(mentor=mentor),
             DateOverride.objects.create(mentor=mentor, date=now.date()),
+            waiting,
+            answer,
+            file,
+            DraftFactory(student=ann),
+            UpvoteFactory(ticket=article, user=sam),
+            BookmarkFactory(ticket=article, user=sam),
         ]
 
     def address(self, route, of=""):
@@ -459,7 +595,7 @@ def told_apart(world, table):
         for person in ("sam", "otto"):
             if foreign and isinstance(foreign[0], int) and row[person] in ("404", "405"):
                 there = world.ask(person, row["method"], reverse(row["route"], args=foreign))
-                missing = world.ask(person, row["method"], reverse(row["route"], args=[MISSING]))
+                missing = world.ask(person, row["method"], reverse(row["route"], args=[MISSING, *foreign[1:]]))
                 if readable(there) != readable(missing):
                     wrong.append(f"{row['method']} {row['route']} by {person}")
     return wrong
