@@ -59,6 +59,7 @@ def test_staff_correct_a_profile_but_no_state_and_no_figure(client, mentor):
     typed = {name: form[name].value() for name in form.fields if form[name].value() is not None}
     typed = {name: value for name, value in typed.items() if value is not False}
     typed |= {"headline": "Teaches Ångström", "languages": "English, Deutsch", "expertise": [TagFactory(name="go").pk]}
+    typed |= {"proven_skills-TOTAL_FORMS": 0, "proven_skills-INITIAL_FORMS": 0}
     response = client.post(address, {**typed, "approval": "declined", "rating_sum": 500, "status": "away"})
     assert response.status_code == 302, response.context["adminform"].errors
     assert list(MentorProfile.objects.matching("angstrom go")) == [mentor]
