@@ -154,6 +154,7 @@ def test_a_search_offers_a_better_spelling(client, article):
 
 def test_an_empty_result_leads_to_the_question_with_what_was_typed(client, article):
     html = client.get(f"{LIST}?q=zzz+qqq&tag=python").content.decode()
+    assert "0 answers for “zzz qqq”" in html
     assert "Nobody has asked that yet" in html
     assert "/tickets/new/?title=zzz+qqq&amp;tag=python" in html
 

@@ -42,8 +42,8 @@ def article_list(request):
         return redirect_to_login(request.get_full_path())
     filters = KnowledgeFilters(request.GET)
     articles = filters.rows(Ticket.objects.readable_by(request.user))
-    found = search_tickets(articles.for_rows(), filters.text, order=filters.sort) if filters.text else None
-    page = paginate(request, browsed(articles, filters.sort) if found is None or found.is_empty else found)
+    found = search_tickets(articles.for_rows(), filters.text, order=filters.sort)
+    page = paginate(request, browsed(articles, filters.sort) if found.is_empty else found)
     return render(
         request,
         "tickets/knowledge_list.html",
@@ -51,13 +51,13 @@ def article_list(request):
             "filters": filters,
             "found": found,
             "page": page,
-            "rows": [row if found and not found.is_empty else as_row(row) for row in page],
+            "rows": [as_row(row) if found.is_empty else row for row in page],
             "sentence": sentence(filters, page.paginator.count, found),
             "chips": chips(filters, request.GET),
             "sorts": [
                 (label, address(request.GET, sort=[sort]), sort == filters.sort) for sort, label in filters.sorts
             ],
-            "suggestion_address": found and found.suggestion and address(request.GET, q=[found.suggestion]),
+            "suggestion_address": found.suggestion and address(request.GET, q=[found.suggestion]),
             "popular_tags": [] if filters.tags or filters.unknown_tags or filters.text else popular_tags(),
             "ask_address": reverse(
                 "tickets:create", query={"title": filters.text, "tag": ",".join(tag.name for tag in filters.tags)}
@@ -177,9 +177,9 @@ def sentence(filters, count, found):
     """What the list is, as one sentence: 12 answers for “slow query” with **python**, newest first."""
     if filters.unknown_tags:
         return format_html(_("Nobody here knows the tag {tag} yet."), tag=strong(filters.unknown_tags[0]))
-    shown = found.total_label if found and not found.is_empty else f"{count:,}"
+    shown = f"{count:,}" if found.is_empty else found.total_label
     words = format_html(ngettext("{count} answer", "{count} answers", count), count=shown)
-    if found and not found.is_empty:
+    if not found.is_empty:
         text = found.suggestion if found.is_corrected else found.text
         words = format_html(_("{answers} for “{text}”"), answers=words, text=text)
     if filters.tags:
