@@ -3,9 +3,10 @@
 import datetime as dt
 import math
 
+import hypothesis
 import pytest
 from django.conf import settings
-from hypothesis import assume, given
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from mentors import matching
@@ -99,6 +100,10 @@ def test_whoever_takes_no_tickets_has_no_free_place():
 # --- Whatever the numbers ---------------------------------------------------------------------------------------------
 
 TAGS = ["python", "celery", "django", "sql", "c++"]
+# The same cases in every run, however slow the machine is.
+STEADILY = hypothesis.settings(
+    max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @st.composite
@@ -110,9 +115,8 @@ def tickets(draw):
 
 
 @st.composite
-def anybody(draw, rarities, tags=None):
-    if tags is None:
-        tags = draw(st.lists(st.sampled_from(sorted(rarities)), unique=True))
+def anybody(draw, rarities, min_tags=0):
+    tags = draw(st.lists(st.sampled_from(sorted(rarities)), min_size=min_tags, unique=True))
     count = draw(st.integers(0, 500))
     return Facts(
         {tag: draw(st.floats(0, 1_000)) for tag in tags},
@@ -126,6 +130,7 @@ def anybody(draw, rarities, tags=None):
     )
 
 
+@STEADILY
 @given(st.data())
 def test_every_part_and_the_score_stay_between_0_and_1(data):
     rarities = data.draw(tickets())
@@ -134,23 +139,25 @@ def test_every_part_and_the_score_stay_between_0_and_1(data):
     assert 0 <= match.score <= 1 + 1e-9
 
 
+@STEADILY
 @given(st.data())
 def test_an_irrelevant_star_never_beats_whoever_shares_a_tag(data):
     rarities = data.draw(tickets())
     star = Facts({}, rating_count=500, rating_sum=2_500, answered=500, first_response_minutes=0, has_helped=True)
-    anyone = data.draw(anybody(rarities))
-    assume(anyone.proven)
+    anyone = data.draw(anybody(rarities, min_tags=1))
     assert score(star, rarities).score == 0 < score(anyone, rarities).score
 
 
+@STEADILY
 @given(st.data())
 def test_nothing_makes_up_for_knowing_half_as_much(data):
+    """Everything but the fit decides between 55 % of it and all of it."""
     rarities = data.draw(tickets())
-    better, other = data.draw(anybody(rarities)), data.draw(anybody(rarities))
-    assume(fit(better.proven, rarities) > fit(other.proven, rarities) / settings.MATCHING["base"] + 1e-9)
-    assert score(better, rarities).score > score(other, rarities).score
+    match = score(data.draw(anybody(rarities)), rarities)
+    assert 0.55 * match.parts.fit - 1e-9 <= match.score <= match.parts.fit + 1e-9
 
 
+@STEADILY
 @given(st.data())
 def test_whatever_gets_better_never_lowers_the_score(data):
     rarities = data.draw(tickets())
@@ -164,6 +171,7 @@ def test_whatever_gets_better_never_lowers_the_score(data):
     assert all(score(after, rarities).score >= score(before, rarities).score - 1e-12 for after in better)
 
 
+@STEADILY
 @given(st.data())
 def test_a_rarer_shared_tag_fits_better_than_a_common_one(data):
     mentors = data.draw(st.integers(2, 5_000))
@@ -173,9 +181,10 @@ def test_a_rarer_shared_tag_fits_better_than_a_common_one(data):
     assert fit({"rare": 0}, rarities) > fit({"common": 0}, rarities)
 
 
-@given(st.floats(0, 1e6), st.timedeltas(dt.timedelta(0), 4_000 * DAY), st.timedeltas(dt.timedelta(0), 4_000 * DAY))
-def test_weights_only_fade(weight, sooner, later):
-    assume(sooner <= later)
+@STEADILY
+@given(st.floats(0, 1e6), *[st.timedeltas(dt.timedelta(0), 4_000 * DAY)] * 2)
+def test_weights_only_fade(weight, one, other):
+    sooner, later = sorted([one, other])
     then = NOW - 4_000 * DAY
     assert 0 <= decayed(weight, since=then, now=then + later) <= decayed(weight, since=then, now=then + sooner)
 
@@ -237,6 +246,7 @@ def test_a_ticket_climbs_every_two_days():
     assert climbed_before(NOW) == [NOW - 2 * DAY, NOW - 4 * DAY]
 
 
+@STEADILY
 @given(st.floats(0, 1))
 def test_after_two_steps_every_ticket_stands_in_the_first_band(share):
     assert band(share, climbed=len(climbed_before(NOW))) == Band.STRONG
