@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import validate_timezone
 from mentors import search, tags
+from mentors.matching import RESPONSE_SHOWN_FROM
 from mentors.ratings import PRIOR_MEAN
 
 SESSION_MINUTES = (30, 45, 60, 90, 120)
@@ -325,6 +326,11 @@ class MentorProfile(models.Model):
     def rating(self):
         """The plain mean of the reviews shown, or None while there are none."""
         return self.rating_sum / self.rating_count if self.rating_count else None
+
+    @property
+    def answers_usually_within(self):
+        """Minutes from taking a ticket to the first word, once there are enough tickets to say so; else None."""
+        return self.first_response_minutes if self.tickets_answered >= RESPONSE_SHOWN_FROM else None
 
     def price_points(self, duration_minutes):
         """What a session of this length costs: rounded half up, at least 1 point where the rate is above 0."""

@@ -289,3 +289,15 @@ def test_tags_complete_the_last_one_typed(client, ann):
     assert "python" in options("?tag=py")
     for nothing in ("", "?tag=", "?tag=django,", "?tag=%00", "?tag=" + "x" * 500, "?tag=cobol"):
         assert "<option" not in options(nothing)
+
+
+def test_a_profile_says_how_many_questions_were_solved_and_how_quickly(client, ann, mentor):
+    client.force_login(ann)
+    mentor.tickets_solved, mentor.tickets_answered, mentor.first_response_minutes = 31, 4, 130
+    mentor.save(update_fields=["tickets_solved", "tickets_answered", "first_response_minutes"])
+    page = client.get(mentor.get_absolute_url()).content.decode()
+    assert "31" in page.partition("Questions solved")[2][:60]
+    assert "usually within" not in page  # four answers are chance
+    mentor.tickets_answered = 5
+    mentor.save(update_fields=["tickets_answered"])
+    assert "usually within 2 hours" in client.get(mentor.get_absolute_url()).content.decode()
