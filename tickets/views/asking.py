@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.db.models import Q
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -121,7 +122,7 @@ def save_draft(request):
     if not context["asked"]:
         context["draft"] = actions.save_draft(request.user, **form.typed, now=timezone.now())
     if not request.htmx:
-        return redirect("tickets:create")
+        return HttpResponse(status=204)  # sent by a page that is being left
     return render(request, "tickets/_draft_state.html", context | {"oob": True})
 
 
