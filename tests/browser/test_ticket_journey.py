@@ -81,6 +81,8 @@ def test_from_a_question_to_an_article(people):
     typing.fill("I should add that")
     typing.focus()
     expect(ann.get_by_role("heading", name="Max has until")).to_be_visible(timeout=25_000)
+    max.get_by_role("button", name="Send as reply").click()
+    expect(max.get_by_text("Write something first.")).to_be_in_viewport()
     write(max, "How many authors are there?\n\n```python\nAuthor.objects.count()\n```")
     max.get_by_role("button", name="Send as reply").click()
     expect(max.locator("#conversation")).to_contain_text("How many authors are there?")
