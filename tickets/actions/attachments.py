@@ -84,6 +84,14 @@ def files_follow():
         _written.reset(token)
 
 
+def look_at(files: Iterable[File | Accepted]) -> list[Accepted]:
+    """`uploads.accept_all`; refuses with TooManyFiles before it opens the first, since a picture takes seconds."""
+    files = list(files)
+    if len(files) > MAX_FILES:
+        raise TooManyFiles
+    return accept_all(files)
+
+
 def store_attachments(
     files: Iterable[File | Accepted],
     *,
@@ -95,11 +103,11 @@ def store_attachments(
 ) -> list[Attachment]:
     """Keep `files` on the one of `ticket`, `reply` and `draft` that is given.
 
-    Inside a transaction, give what `uploads.accept_all` made of the files before it began: making pictures anew takes
-    time, and SQLite has one writer. Locks the row of `by`. All or none: refuses with FileRefused, TooManyFiles and
+    Inside a transaction, give what `look_at` made of the files before it began: making pictures anew takes time,
+    and SQLite has one writer. Locks the row of `by`. All or none: refuses with FileRefused, TooManyFiles and
     QuotaReached.
     """
-    accepted = accept_all(files)
+    accepted = look_at(files)
     if not accepted:
         return []
     place = {"ticket": ticket, "reply": reply, "draft": draft}

@@ -2,8 +2,7 @@
 
 import functools
 
-from tickets.actions.attachments import files_follow
-from tickets.uploads import accept_all
+from tickets.actions.attachments import files_follow, look_at
 
 
 def with_files(action):
@@ -11,7 +10,7 @@ def with_files(action):
 
     @functools.wraps(action)
     def look_first(*args, files=(), **kwargs):
-        accepted = accept_all(files)
+        accepted = look_at(files)
         with files_follow():
             return action(*args, files=accepted, **kwargs)
 

@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from tickets import uploads
-from tickets.actions.attachments import MAX_FILES
+from tickets.actions.attachments import MAX_FILES, TooManyFiles
 from tickets.models import TEXT_LENGTH
 
 
@@ -66,6 +66,8 @@ class FilesField(forms.FileField):
         self.accepted = []
 
     def clean(self, value, initial=None):
+        if len(value or []) > MAX_FILES:  # before the first is opened: a picture takes seconds
+            raise forms.ValidationError(str(TooManyFiles().message), code=TooManyFiles.code)
         self.accepted = []  # a list of its own: every form has a copy of this field, and copies share their values
         refusals = []
         for file in value or []:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -16,6 +17,7 @@ from django.utils import timezone
 from mentorbook import jobs
 from mentorbook.errors import NotAllowed
 from tickets import uploads
+from tickets.actions import reply_to_ticket
 from tickets.actions.attachments import (
     MAX_FILES,
     QuotaReached,
@@ -26,6 +28,7 @@ from tickets.actions.attachments import (
     store_attachments,
     sweep_orphaned_files,
 )
+from tickets.forms.fields import FilesField
 from tickets.models import Attachment
 from tickets.tests.factories import AttachmentFactory, DraftFactory, ReplyFactory, TicketFactory
 from tickets.tests.pictures import PAGE, PDF, SVG, archive, jpeg, opened, png
@@ -115,6 +118,20 @@ def test_a_place_takes_ten_files(ticket, ann, media):
     store_attachments([text()], by=ann, ticket=ticket, now=NOW)
     reply = ReplyFactory(ticket=TicketFactory(student=ann, assigned=True))
     store_attachments([text() for _ in range(MAX_FILES)], by=ann, reply=reply, now=NOW)
+
+
+@pytest.mark.django_db
+def test_of_too_many_files_none_is_opened(ticket, ann, media):
+    many = [text("run.exe", b"MZ\x00")] * (MAX_FILES + 1)  # which would be refused as what they are
+    with pytest.raises(TooManyFiles):
+        store_attachments(many, by=ann, ticket=ticket, now=NOW)
+    with pytest.raises(TooManyFiles):
+        reply_to_ticket(ticket, by=ann, text="Look", files=many, now=NOW)
+    field = FilesField()
+    with pytest.raises(ValidationError) as refusal:
+        field.clean(many)
+    assert [error.code for error in refusal.value.error_list] == ["too_many_files"]
+    assert field.accepted == []
 
 
 @pytest.mark.django_db
