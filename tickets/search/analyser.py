@@ -104,7 +104,7 @@ def fold(word: str) -> str:
     return NOT_IN_WORD.sub("", SILENT.sub("", fold_letters(word)))[:MAX_WORD]
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 16)
 def stem(folded: str) -> str:
     """What English inflections of a word have in common; other words are their own stem."""
     return _english.stemWord(folded) if len(folded) > 2 and folded.isascii() and folded.isalpha() else folded
