@@ -65,9 +65,13 @@ class TagsWrong(Refused):
 
 
 def clean(text) -> str:
-    """`text` without NUL and lone surrogates, which no database stores, with plain line breaks, trimmed."""
+    """`text` without NUL and lone surrogates, which no database stores, with plain line breaks and no empty lines
+    around it. Spaces before its first word stay: they make a block of code in Markdown."""
     storable = (text or "").replace("\0", "").encode(errors="ignore").decode()
-    return storable.replace("\r\n", "\n").replace("\r", "\n").strip()
+    lines = storable.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
+    while lines and not lines[0].strip():
+        del lines[0]
+    return "\n".join(lines)
 
 
 def clean_title(title) -> str:
@@ -86,7 +90,7 @@ def clean_text(text) -> str:
 def clean_reason(reason, *, at_most=REASON_LENGTH, required=True) -> str:
     if not required and not clean(reason):
         return ""
-    return _checked(clean(reason), ReasonMissing, at_most)
+    return _checked(clean(reason).strip(), ReasonMissing, at_most)
 
 
 def clean_key(key) -> str | None:

@@ -382,3 +382,10 @@ def test_deleting_takes_a_fixed_number_of_queries(ann, sam, max):
         release_ticket(ticket, by=max, now=NOW)
         numbers.add(number_of_queries(lambda ticket=ticket: delete_ticket(ticket, by=ann, now=NOW)))
     assert len(numbers) == 1
+
+
+def test_a_description_that_begins_with_code_keeps_its_indent(ann):
+    ticket = create_ticket(
+        ann, title=" Spaces ", description="\n \n    for x in y:\n        pass\n\n", tags=["python"], now=NOW
+    )
+    assert (ticket.title, ticket.description) == ("Spaces", "    for x in y:\n        pass")
