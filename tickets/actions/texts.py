@@ -66,12 +66,13 @@ class TagsWrong(Refused):
 
 def clean(text) -> str:
     """`text` without NUL and lone surrogates, which no database stores, with plain line breaks and no empty lines
-    around it. Spaces before its first word stay: they make a block of code in Markdown."""
+    around it. Spaces before its first word stay where they make a block of code in Markdown, four or a tab."""
     storable = (text or "").replace("\0", "").encode(errors="ignore").decode()
     lines = storable.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
     while lines and not lines[0].strip():
         del lines[0]
-    return "\n".join(lines)
+    kept = "\n".join(lines)
+    return kept if kept.startswith(("    ", "\t")) else kept.lstrip()
 
 
 def clean_title(title) -> str:
