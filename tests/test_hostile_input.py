@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
 import pytest
 from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -29,6 +30,7 @@ from mentors.models import MentorProfile
 from notifications.outbox import drain
 from tests.hostile import LEGAL, QUERIES, VALUES
 from tests.test_permissions import World
+from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +52,8 @@ class House(World):
             response = self.ask(person, "POST", address, body)
             statuses = [response.status_code]
             if response.status_code == 302 and response.url.startswith("/"):
-                for looker, page in [(person, response.url), ("max", reverse("bookings:list"))]:
+                everything = "tickets:queue" if address.startswith("/tickets/") else "bookings:list"
+                for looker, page in [(person, response.url), ("max", reverse(everything))]:
                     statuses.append(self.ask(looker, "GET", page).status_code)
             transaction.set_rollback(True)
         self.undoes = True
@@ -72,23 +75,27 @@ def world(db, monkeypatch):
 PAGES = {
     "visitor": """
         home  account_login  account_signup  account_reset_password  account_reset_password_from_key:uid-key
-        account_confirm_email:key  account_inactive
+        account_confirm_email:key  account_inactive  knowledge:list  knowledge:article:slug
     """,
     "ann": """
         dashboard  accounts:profile  account_email  account_change_password  account_reauthenticate  usersessions_list
         mfa_index  mfa_activate_totp  account_logout  mentors:list  mentors:tags  mentors:detail:max  bookings:list
         bookings:choose:max  bookings:detail:asked  bookings:cancel:asked  feedback:create:held  feedback:edit:review
-        feedback:of_mentor:max  wallets:statement  wallets:statement_csv  notifications:list
+        feedback:of_mentor:max  wallets:statement  wallets:statement_csv  notifications:list  tickets:list
+        tickets:create  tickets:discard_draft  tickets:detail:open  tickets:detail:taken  tickets:detail:solved
+        tickets:edit:open  tickets:delete:open  tickets:reopen:solved  tickets:mentors:open
+        feedback:create_for_ticket:article
     """,
-    "sam": "mentors:create",
+    "sam": "mentors:create  knowledge:list  knowledge:article:slug  knowledge:bookmarks",
     "max": """
         dashboard  mentors:edit  mentors:detail:max  bookings:availability  bookings:detail:asked
         bookings:detail:running  bookings:decline:asked  bookings:no_show:running  feedback:create:held
+        tickets:queue  tickets:detail:open  tickets:detail:taken  tickets:release:taken  tickets:edit_reply:answer
     """,
     "ada": """
         admin:index  admin:wallets_wallet_grant:?ann  admin:wallets_transaction_reverse:grant
         admin:mentors_tag_merge:tag  admin:bookings_appointment_cancel:?asked  admin:auth_user_password_change:ann
-        admin:autocomplete:?tags
+        admin:autocomplete:?tags  tickets:detail:taken  admin:tickets_ticket_reassign:taken
     """,
 }
 
@@ -116,7 +123,7 @@ class Reader(HTMLParser):
         super().__init__()
         self.forms, self.links, self.tags = [], [], []
         self._outside = []  # fields that name their form
-        self._form = self._select = None
+        self._form = self._select = self._text = None
         self.feed(html)
         by_id = {form["id"]: form["fields"] for form in self.forms}
         for form_id, name, value in self._outside:
@@ -144,8 +151,16 @@ class Reader(HTMLParser):
                 self._form["fields"][name] = value
             else:
                 self._form["fields"].setdefault(name, value)
+            self._text = name if tag == "textarea" and "form" not in attributes else None
+        if tag == "button" and "formaction" in attributes:
+            self.forms.append({**self._form, "action": attributes["formaction"].partition("#")[0]})
+
+    def handle_data(self, words):
+        if self._text:
+            self._form["fields"][self._text] += words.removeprefix("\n")
 
     def handle_endtag(self, tag):
+        self._text = None
         if tag == "form":
             self._form = None
 
@@ -183,6 +198,9 @@ def forms(world):
                 action = form["action"] or address
                 fields = {name: value for name, value in form["fields"].items() if name != "csrfmiddlewaretoken"}
                 found[person, action, *sorted(fields)] = (person, action, fields)
+                if "do" in fields:  # by a button that only shows or keeps what is typed, so also without
+                    sent = {name: value for name, value in fields.items() if name != "do"}
+                    found[person, action, *sorted(sent)] = (person, action, sent)
     return list(found.values())
 
 
@@ -228,6 +246,10 @@ def test_what_was_typed_is_kept_when_it_is_refused(world):
         ("sam", "mentors:create", f"headline={typed}&hourly_rate_points=-1", "headline"),
         ("ann", "bookings:choose:max", f"title={typed}&description={typed}", "title and description"),
         ("ann", "feedback:create:held", f"rating=9&comment={typed}", "comment"),
+        ("ann", "tickets:create", f"title={typed}&description={typed}&tags=", "title and description"),
+        ("ann", "tickets:edit:open", f"title={typed}&description={typed}&tags=", "title and description"),
+        ("ann", "tickets:reopen:solved", f"reason={typed * 40}", "reason"),
+        ("max", "tickets:resolve:taken", f"text={typed}&reply=9999", "text"),
     ]:
         route, _colon, name = of.rpartition(":")
         address = world.address(route, name) if name in world.named else world.address(of)
@@ -270,6 +292,34 @@ def test_no_parameter_of_any_page_takes_the_house_down(world, caplog):
             response = world.ask(person, "GET", f"{path}?{query.replace('{name}', quote(name))}")
             if response.status_code >= 500 or errors(caplog):
                 wrong.append(f"{path}?{query[:80]} {name} by {person}: {response.status_code} {caplog.messages}")
+    assert not wrong, "\n".join(wrong)
+
+
+# What open pages ask for by themselves, and what links from elsewhere bring along.
+FRAGMENTS = """
+    ann    tickets:similar       -      title
+    ann    tickets:create        -      title
+    ann    tickets:create        -      tag
+    ann    tickets:conversation  taken  seen
+    ann    tickets:conversation  taken  place
+    max    tickets:resolve       taken  reply
+    sam    knowledge:list        -      sort
+"""
+
+
+def test_no_parameter_of_any_fragment_takes_the_house_down(world, caplog):
+    places = [line.split() for line in FRAGMENTS.strip().splitlines()]
+    values = [value for value in VALUES.values() if len(value) < 30_000]
+    for client in world.clients.values():
+        client.defaults["HTTP_HX_REQUEST"] = "true"
+    wrong = []
+    with caplog.at_level("ERROR"):
+        for (person, route, of, name), value in some([(place, value) for place in places for value in values], 60):
+            caplog.clear()
+            path = world.address(route, of.strip("-"))
+            response = world.ask(person, "GET", f"{path}?{name}={value}")
+            if response.status_code >= 500 or errors(caplog):
+                wrong.append(f"{path}?{name}={value[:80]} by {person}: {response.status_code} {caplog.messages}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -365,16 +415,65 @@ def filled_in(world, text):
     return ids
 
 
+def solved_in_writing(world, text):
+    """Write `text` wherever a ticket takes words, from the question to the review; (person, address) of what shows."""
+    world.undoes = False
+    typed = quote(text)
+
+    def post(person, route, body="", args=()):
+        response = world.ask(person, "POST", reverse(f"tickets:{route}", args=args), body)
+        assert response.status_code in (204, 302), f"{route} by {person}: {response.status_code}"
+        return response.headers.get("Location")
+
+    question = f"title={typed}&description={typed}&tags=django&is_public=on"
+    ticket = post("ann", "create", f"{question}&idempotency_key=written")
+    pk = [int(ticket.split("/")[2])]
+    name = text.replace('"', "%22")  # as browsers send it
+    files = {"title": text, "description": text, "tags": "django", "is_public": "on"}
+    files["files"] = SimpleUploadedFile("x", b"words", content_type="text/plain")
+    files["files"]._name = f"{name}.txt"
+    assert world.clients["ann"].post(reverse("tickets:edit", args=pk), files).status_code == 302
+    queue = read(world, "max", reverse("tickets:queue") + "?tab=all")
+    assert ticket in queue.links
+    post("max", "accept", args=pk)
+    post("max", "release", f"reason={typed}", pk)
+    post("max", "accept", args=pk)
+    reply = post("max", "reply", f"text={typed}", pk)
+    post("max", "useful", "is_useful=true", [*pk, int(reply.rpartition("-")[2])])
+    post("ann", "reply", f"text={typed}", pk)
+    post("ada", "note", f"text={typed}", pk)
+    post("max", "resolve", f"text={typed}", pk)
+    post("ann", "reopen", f"reason={typed}", pk)
+    post("max", "resolve", f"text={typed}", pk)
+    post("ann", "close", args=pk)
+    sent = f"rating=4&comment={typed}"
+    assert world.ask("ann", "POST", reverse("feedback:create_for_ticket", args=pk), sent).status_code == 302
+    post("ann", "create", f"{question}&idempotency_key=waiting")
+    post("ann", "draft", f"title={typed}&description={typed}&tags={typed}")
+    world.undoes = True
+    article = Ticket.objects.get(pk=pk[0]).get_article_url()
+    found = f"{reverse('knowledge:list')}?q={quote(text[:500])}&tag={quote(text[:30])}"
+    return [
+        *[(person, ticket) for person in ("ann", "max", "ada")],
+        *[(person, page) for person in ("visitor", "sam") for page in (article, found)],
+        ("max", reverse("tickets:queue") + "?tab=mine"),
+        ("max", reverse("tickets:queue") + "?tab=all"),
+        ("ann", reverse("tickets:list") + "?show=all"),
+        ("ada", reverse("admin:tickets_ticket_change", args=pk)),
+    ]
+
+
 @pytest.mark.parametrize("name", LEGAL if ALL else ["script", "htmx", "template", "formula"])
 def test_text_that_looks_alive_is_only_shown(world, name):
     text = LEGAL[name]
     cancelled, declined = filled_in(world, text)
+    written = solved_in_writing(world, text)
     shown = 0
     more = [
         (person, reverse("bookings:detail", args=[pk])) for person in ("ann", "max") for pk in (cancelled, declined)
     ]
     more += [("ann", reverse("bookings:list") + "?show=past"), ("sam", world.address("mentors:detail", "max"))]
-    more += [("sam", reverse("mentors:list")), ("visitor", reverse("home"))]
+    more += [("sam", reverse("mentors:list")), ("visitor", reverse("home")), *written]
     for person, address in [*pages(world), *more]:
         response = world.ask(person, "GET", address)
         assert response.status_code in (200, 302), address
