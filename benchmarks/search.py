@@ -65,7 +65,7 @@ def run(number) -> Iterator[tuple[str, str, str]]:
         return len(similar_articles(title[: chance.randrange(10, 100)]))
 
     def related():
-        return len(related_articles(articles.get(pk=chance.randrange(1, number)), rows=articles))
+        return len(related_articles(Ticket.objects.get(pk=chance.randrange(1, number)), rows=articles))
 
     def measured(what, ask, target="–", raw=None):
         return _measure(f"search in {number:,} tickets: {what}", ask, target, raw)
