@@ -159,7 +159,7 @@ def save_draft(
     draft, _created = Draft.objects.update_or_create(
         student=student,
         defaults={
-            "title": " ".join(texts.clean(title).split())[:TITLE_LENGTH],
+            "title": " ".join(texts.clean_words(title).split())[:TITLE_LENGTH],
             "description": texts.clean(description)[:TEXT_LENGTH],
             "tags": texts.clean(typed)[: Draft._meta.get_field("tags").max_length],
             "is_public": is_public,

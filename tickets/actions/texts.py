@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from mentorbook import markdown
 from mentorbook.errors import Refused
 from mentors.actions import find_or_create_tags
 from tickets.models import MAX_TAGS, REASON_LENGTH, TEXT_LENGTH, TITLE_LENGTH
@@ -75,9 +76,17 @@ def clean(text) -> str:
     return kept if kept.startswith(("    ", "\t")) else kept.lstrip()
 
 
+def clean_words(text) -> str:
+    """The same of what stands between words of ours: also without what would turn the direction of those.
+
+    A long text keeps them, because it may be code; the renderer leaves them out.
+    """
+    return clean(markdown.clean(text or "")).strip()
+
+
 def clean_title(title) -> str:
     """The title in one line."""
-    return _checked(" ".join(clean(title).split()), TitleMissing, TITLE_LENGTH)
+    return _checked(" ".join(clean_words(title).split()), TitleMissing, TITLE_LENGTH)
 
 
 def clean_description(description) -> str:
@@ -89,9 +98,10 @@ def clean_text(text) -> str:
 
 
 def clean_reason(reason, *, at_most=REASON_LENGTH, required=True) -> str:
-    if not required and not clean(reason):
+    words = clean_words(reason)
+    if not required and not words:
         return ""
-    return _checked(clean(reason).strip(), ReasonMissing, at_most)
+    return _checked(words, ReasonMissing, at_most)
 
 
 def clean_key(key) -> str | None:

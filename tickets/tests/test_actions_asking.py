@@ -130,6 +130,17 @@ def test_texts_are_kept_as_a_database_can_store_them(ann):
     assert (ticket.title, ticket.description) == ("One two", "a\nb\nc")
 
 
+def test_a_title_cannot_turn_the_words_around_it(ann):
+    """It stands in the middle of sentences of ours: in notifications, in the history, in lists."""
+    ticket = ask(ann, title="\u202eeno \u2066two\u2069", description="a = '\u202e'")
+    ticket.refresh_from_db()
+    assert (ticket.title, ticket.description) == ("eno two", "a = '\u202e'")
+    assert change(ticket, by=ann, title="\u202eon").title == "on"
+    with pytest.raises(TitleMissing):
+        ask(ann, title="\u202e")
+    assert save_draft(ann, title="\u202ewol", now=NOW).title == "wol"
+
+
 def test_the_longest_title_and_text_fit(ann):
     ticket = ask(ann, title="ü" * TITLE_LENGTH, description="ü" * (TEXT_LENGTH - 2) + "\r\nx")
     assert len(ticket.title) == TITLE_LENGTH
