@@ -280,6 +280,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static", ("vendor/bootstrap", get_bootstrap_dir())]
 WHITENOISE_USE_FINDERS = not PRODUCTION
+# Otherwise each test's client would list every file anew, which took a fifth of the suite's time.
+WHITENOISE_AUTOREFRESH = DEBUG or ENVIRONMENT == "test"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

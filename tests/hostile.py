@@ -113,6 +113,8 @@ QUERIES = {
 
 # Legal text that must be shown as what it is.
 LEGAL = {
+    "everything at once": "=1+1<script>alert(1)</script><b hx-get='/evil' hx-trigger='load'>\" onclick='' "
+    "{{7654321*3}}",
     "script": "<script>alert(1)</script>",
     "htmx": "<b hx-get='/evil' hx-trigger='load'>x</b>",
     "attribute": "\" onmouseover='alert(1)' x=\"",

@@ -35,6 +35,7 @@ from mentorbook import triggers
 from mentorbook.errors import Refused
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory
+from tests.thoroughness import amount
 from wallets import ledger
 from wallets.actions import IdempotencyMismatch, NotEnoughPoints, hold_points, open_escrow, wallet_of
 from wallets.models import Transaction, Transfer, Wallet
@@ -235,7 +236,7 @@ def race_for_one_slot(book, rounds=1):
 
 
 def test_of_fifty_who_want_one_slot_one_gets_it():
-    faults, slowest = race_for_one_slot(book_slot, rounds=3)
+    faults, slowest = race_for_one_slot(book_slot, rounds=amount(1, 3))
     assert faults == []
     assert slowest < HANGING_SECONDS
 
@@ -351,9 +352,10 @@ def careless_step(status, *allowed):
 
 
 def test_every_appointment_has_one_end_and_is_settled_once():
-    faults, ends = race_for_the_end(STEPS_AT_ONCE, rounds=200)
+    rounds = amount(40, 200)
+    faults, ends = race_for_the_end(STEPS_AT_ONCE, rounds)
     assert faults == []
-    assert sum(ends.values()) == 200
+    assert sum(ends.values()) == rounds
     assert not set(ends) & LIVE
     assert len(ends) >= 3, f"too little happened: {ends}"
 
@@ -446,7 +448,7 @@ def race_for_one_day(book, rounds=1):
 
 
 def test_a_day_of_one_session_gets_one():
-    assert race_for_one_day(book_slot, rounds=3) == []
+    assert race_for_one_day(book_slot, rounds=amount(2, 3)) == []
 
 
 def test_the_race_for_one_day_notices_a_missing_lock():
@@ -480,7 +482,7 @@ def race_for_one_person(book, rounds=1):
 
 
 def test_a_person_is_in_one_place_whatever_the_role():
-    assert race_for_one_person(book_slot, rounds=8) == []
+    assert race_for_one_person(book_slot, rounds=amount(4, 8)) == []
 
 
 def test_the_race_for_one_person_notices_a_missing_lock():

@@ -6,6 +6,7 @@
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -53,11 +54,13 @@ class Site:
 
 
 @contextmanager
-def fresh_database(tmp_path):
-    """The address of an empty database in the system that the suite runs on."""
+def fresh_database(folder, copy_of=None):
+    """The address of a database in the system that the suite runs on: empty, or a copy of one that nobody uses."""
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
-        yield f"sqlite:///{tmp_path / 'site.sqlite3'}"
+        if copy_of:
+            shutil.copy(copy_of.removeprefix("sqlite:///"), folder / "site.sqlite3")
+        yield f"sqlite:///{folder / 'site.sqlite3'}"
         return
     name = f"mentorbook_browser_{secrets.token_hex(4)}"
     admin = psycopg.conninfo.make_conninfo(
@@ -68,7 +71,8 @@ def fresh_database(tmp_path):
         dbname="postgres",
     )
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        template = copy_of.rpartition("/")[2] if copy_of else "template1"
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
     finally:
@@ -82,49 +86,65 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A migrated, empty site, served by uvicorn as `make run` does."""
-    folder = tmp_path_factory.mktemp("site")
+def site_on(database_url, folder, url=""):
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+        "ENVIRONMENT": "development",
+        "DEBUG": "false",
+        "DATABASE_URL": database_url,
+        "MEDIA_ROOT": str(folder / "media"),
+        "BASE_URL": url,
+        "EMAIL_URL": "dummymail://",
+        "MENTORS_NEED_APPROVAL": "true",
+    }
+    return Site(url, environment)
+
+
+@contextmanager
+def served(site, folder):
+    """Serve the site with uvicorn, as `make run` does. An answer of 500 fails."""
+    log = folder / "server.log"
+    port = site.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "uvicorn", "--port", port, "--log-level", "info", "mentorbook.asgi:application"]
+    with log.open("w") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=site.environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            wait_until_it_answers(site.url, server, log)
+            yield site
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+    assert " 500 " not in log.read_text(), log.read_text()[-5000:]
+
+
+@pytest.fixture(scope="package")
+def migrated(chromium, tmp_path_factory):
+    """The address of a migrated database, for others to copy."""
+    folder = tmp_path_factory.mktemp("migrated")
     with fresh_database(folder) as database_url:
-        port = free_port()
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
-            "ENVIRONMENT": "development",
-            "DEBUG": "false",
-            "DATABASE_URL": database_url,
-            "MEDIA_ROOT": str(folder / "media"),
-            "BASE_URL": f"http://127.0.0.1:{port}",
-            "EMAIL_URL": "dummymail://",
-            "MENTORS_NEED_APPROVAL": "true",
-        }
-        site = Site(f"http://127.0.0.1:{port}", environment)
-        site.manage("migrate", "-v0")
-        log = folder / "server.log"
-        with log.open("w") as output:
-            server = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "uvicorn",
-                    "--port",
-                    str(port),
-                    "--log-level",
-                    "info",
-                    "mentorbook.asgi:application",
-                ],
-                cwd=ROOT,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-            try:
-                wait_until_it_answers(site.url, server, log)
-                yield site
-            finally:
-                server.terminate()
-                server.wait(timeout=10)
-        assert " 500 " not in log.read_text(), log.read_text()[-5000:]
+        site_on(database_url, folder).manage("migrate", "-v0")
+        yield database_url
+
+
+@pytest.fixture(scope="module")
+def site(migrated, tmp_path_factory):
+    """An empty site of the module's own. A module that can share one overrides this with `demo_site`."""
+    folder = tmp_path_factory.mktemp("site")
+    with fresh_database(folder, copy_of=migrated) as database_url:
+        site = site_on(database_url, folder, f"http://127.0.0.1:{free_port()}")
+        with served(site, folder):
+            yield site
+
+
+@pytest.fixture(scope="package")
+def demo_site(migrated, tmp_path_factory):
+    """A site with the demo data, shared by the journeys that add to it and leave alone what is there."""
+    folder = tmp_path_factory.mktemp("demo")
+    with fresh_database(folder, copy_of=migrated) as database_url:
+        site = site_on(database_url, folder, f"http://127.0.0.1:{free_port()}")
+        site.manage("seed_demo")
+        with served(site, folder):
+            yield site
 
 
 def wait_until_it_answers(url, server, log):

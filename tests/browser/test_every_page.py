@@ -3,9 +3,14 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
+from django.conf import settings
 
 from mentorbook.management.commands.seed_demo import PASSWORD
+from tests.thoroughness import THOROUGH
+
+# What a page looks like does not depend on the database.
+EVERY_VIEW = THOROUGH and settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 
 VIEWS = {
     "desk": {"width": 1280, "color_scheme": "light"},
@@ -21,6 +26,10 @@ VISITOR = [
     "/accounts/signup/?intent=mentor",
     "/accounts/password/reset/",
     "/nothing-here/",
+    "/knowledge/",
+    "/knowledge/?q=key+error&tag=python",
+    "/knowledge/?q=nobody-asked-this",
+    "{article}",
 ]
 STUDENT = [
     "/dashboard/",
@@ -50,6 +59,20 @@ STUDENT = [
     "/accounts/2fa/",
     "/accounts/2fa/totp/activate/",
     "/accounts/sessions/",
+    "/tickets/",
+    "/tickets/?show=closed",
+    "/tickets/new/",
+    "{open}",
+    "{open}edit/",
+    "{open}delete/",
+    "{open}mentors/",
+    "{assigned}",
+    "{resolved}",
+    "{resolved}reopen/",
+    "{closed}",
+    "{ticket_review}",
+    "/knowledge/bookmarks/",
+    "{article}",
 ]
 MENTOR = [
     "/dashboard/",
@@ -63,6 +86,13 @@ MENTOR = [
     "{session}decline/",
     "/wallet/",
     "/notifications/",
+    "/tickets/queue/",
+    "/tickets/queue/?tab=all&tag=python",
+    "/tickets/queue/?tab=mine",
+    "{assigned}",
+    "{assigned}release/",
+    "{resolved}",
+    "{written}",
 ]
 NEWCOMER = [
     "/dashboard/",
@@ -73,6 +103,10 @@ NEWCOMER = [
     "/mentors/{own}/",
     "/bookings/availability/",
     "/people/profile/",
+    "/tickets/",
+    "/tickets/new/",
+    "/tickets/queue/",
+    "/knowledge/bookmarks/",
 ]
 STAFF = [
     "/dashboard/",
@@ -80,6 +114,8 @@ STAFF = [
     "/admin/mentors/mentorprofile/",
     "/admin/wallets/transaction/",
     "/admin/bookings/appointment/",
+    "/admin/tickets/ticket/",
+    "{assigned}",
 ]
 PAGES = {
     None: VISITOR,
@@ -101,6 +137,8 @@ from bookings.models import Appointment
 from bookings.tests.factories import AppointmentFactory
 from mentors.actions import approve_mentor, create_profile
 from mentors.models import MentorProfile
+from tickets.models import Ticket
+from tickets.tests.factories import AttachmentFactory, ReplyFactory, TicketFactory
 import datetime
 import json
 now = timezone.now()
@@ -119,51 +157,137 @@ for name, words in (("new", "Nora New"), ("wait", "Wanda Waiting"), ("long", LON
 mentor = MentorProfile.objects.get(pk=1)
 free = first_free_times([mentor], now)[mentor.pk].astimezone(datetime.UTC)
 # Over midnight where Ann is: the longest time that a page has to fit.
+# A title of one long word and what a reader may put into a text.
+long = TicketFactory(assigned=True, student=ann, mentor=mentor, title=LONG, description=TEXT)
+ReplyFactory(ticket=long, author=max, text=TEXT)
+AttachmentFactory(ticket=long, name=LONG.replace(" ", "") + ".txt")
 midnight = now.replace(hour=22, minute=30) - datetime.timedelta(days=2)
 lately = AppointmentFactory(student=ann, mentor=mentor, status="completed", starts_at=midnight)
+asked = Ticket.objects.of_student(ann)
+tickets = {name: asked.filter(status=name).first().get_absolute_url() for name in ("open", "assigned", "resolved")}
+closed = TicketFactory(closed=True, student=ann, mentor=mentor)
+article = Ticket.objects.articles().filter(upvote_count__gt=0).first().get_article_url()
+answered = Ticket.objects.for_mentor(mentor).assigned().filter(waiting_on="student").first()
 print(json.dumps({
+    "null": {"article": article},
     "ann": {
+        **tickets,
+        "closed": closed.get_absolute_url(),
+        "ticket_review": f"/reviews/tickets/{closed.pk}/",
+        "article": article,
         "session": theirs.upcoming(now).first().get_absolute_url(),
         "past": past.first().get_absolute_url(),
         "to_review": f"/reviews/appointments/{lately.pk}/",
         "chosen": f"/bookings/new/1/?duration=30&start={free:%Y-%m-%dT%H:%MZ}",
     },
-    "max": {"session": Appointment.objects.filter(mentor__user=max).waiting().first().get_absolute_url()},
+    "max": {
+        "session": Appointment.objects.filter(mentor__user=max).waiting().first().get_absolute_url(),
+        "assigned": answered.get_absolute_url(),
+        "resolved": Ticket.objects.for_mentor(mentor).filter(status="resolved").first().get_absolute_url(),
+        "written": Ticket.objects.get(title=LONG).get_absolute_url(),
+    },
+    "ada": {"assigned": answered.get_absolute_url()},
     **made,
 }))
+"""
+TEXT = f"""# Heading
+| a | b |
+|---|---|
+| 1 | `{"x" * 200}` |
+
+```python
+{"y" * 300} = 1
+```
+
+> {"z" * 200}
 """
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Adolph 🦄 بن عبد الرحمن"
 
 
 @pytest.fixture(scope="module")
+def site(demo_site):
+    return demo_site
+
+
+@pytest.fixture(scope="module")
 def demo(site):
-    """The demo data, a newcomer, a mentor who waits and one with a long name; the addresses that each of them needs."""
-    site.manage("seed_demo")
-    return json.loads(site.python(f"PASSWORD, LONG = {PASSWORD!r}, {LONG!r}\n{FACTS}").splitlines()[-1])
+    """A newcomer, a mentor who waits and one with a long name among the demo data; the addresses that each needs."""
+    return json.loads(site.python(f"PASSWORD, LONG, TEXT = {PASSWORD!r}, {LONG!r}, {TEXT!r}\n{FACTS}").splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def cookies():
+    """By person, what the browser holds after signing in, which is slow on purpose."""
+    return {}
+
+
+@pytest.fixture
+def open_as(person, demo, cookies):
+    def sign_in(who, **view):
+        if who in cookies:
+            return person(storage_state=cookies[who], **view)
+        page = person(**view)
+        if who:
+            page.goto("/accounts/login/")
+            page.locator("input[name=login]").fill(f"{who}@example.org")
+            page.locator("input[name=password]").fill(PASSWORD)
+            page.locator("main form button.btn-primary").first.click()
+            page.wait_for_url("**/dashboard/")
+        cookies[who] = page.context.storage_state()
+        return page
+
+    return sign_in
+
+
+def addresses(who, demo):
+    return [address.format(**demo.get(who or "null", {})) for address in PAGES[who]]
+
+
+@pytest.mark.skipif(not EVERY_VIEW, reason="pages take turns in the views; MENTORBOOK_THOROUGH=1 shows each in all")
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("who", PAGES)
-def test_pages_are_accessible_and_fit(person, demo, who, view):
-    page = person(**VIEWS[view])
-    if who:
-        page.goto("/accounts/login/")
-        page.locator("input[name=login]").fill(f"{who}@example.org")
-        page.locator("input[name=password]").fill(PASSWORD)
-        page.locator("main form button.btn-primary").first.click()
-        page.wait_for_url("**/dashboard/")
+def test_pages_are_accessible_and_fit_in_every_view(open_as, demo, who, view):
+    page = open_as(who, **VIEWS[view])
     problems = []
-    for address in PAGES[who]:
-        path = address.format(**demo.get(who, {}))
+    for path in addresses(who, demo):
         page.goto(path)
-        check_width = not path.startswith("/admin/")
-        problems += [f"{path}: {problem}" for problem in problems_of(page, check_width=check_width)]
+        problems += [f"{path}: {problem}" for problem in [*violations(page), *overflow(page, path)]]
     assert not problems, "\n".join(problems)
 
 
-def problems_of(page, *, check_width):
-    for violation in Axe().run(page).response["violations"]:
-        yield f"{violation['id']}: {violation['nodes'][0]['html'][:160]}"
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    if check_width and overflow > 0:
-        yield f"{overflow} px wider than the screen"
+@pytest.mark.skipif(EVERY_VIEW, reason="every page is shown in every view")
+@pytest.mark.parametrize("who", PAGES)
+def test_pages_are_accessible_in_one_view_and_fit_in_all(open_as, demo, who):
+    """The usual run: pages take turns in the views, and the window is resized instead of opened anew."""
+    page = open_as(who)
+    problems = []
+    for number, path in enumerate(addresses(who, demo)):
+        here, *others = list(VIEWS)[number % 3 :] + list(VIEWS)[: number % 3]
+        show_as(page, here)
+        page.goto(path)
+        problems += [f"{path} ({here}): {problem}" for problem in violations(page)]
+        for view in (here, *others):
+            show_as(page, view)
+            problems += [f"{path} ({view}): {problem}" for problem in overflow(page, path)]
+    assert not problems, "\n".join(problems)
+
+
+def show_as(page, view):
+    view = VIEWS[view]
+    page.set_viewport_size({"width": view["width"], "height": view.get("height", 900)})
+    page.emulate_media(color_scheme=view["color_scheme"])
+
+
+def violations(page):
+    """What axe-core finds wrong with the page: the rule and the first place."""
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("""async () => {
+        const {violations} = await axe.run({resultTypes: ["violations"]});
+        return violations.map(({id, nodes}) => [id, nodes[0].html]);
+    }""")
+    return [f"{rule}: {html[:160]}" for rule, html in found]
+
+
+def overflow(page, path):
+    pixels = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"{pixels} px wider than the screen"] if pixels > 0 and not path.startswith("/admin/") else []

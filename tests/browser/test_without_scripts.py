@@ -8,9 +8,13 @@ from playwright.sync_api import expect
 from mentorbook.management.commands.seed_demo import PASSWORD
 
 
+@pytest.fixture(scope="module")
+def site(demo_site):
+    return demo_site
+
+
 @pytest.fixture
 def ann(person, site):
-    site.manage("seed_demo")
     site.manage("grant_points", "ann@example.org", "200", "--note=For this journey")
     page = person(width=390, height=844, javascript=False)
     page.goto("/accounts/login/")
