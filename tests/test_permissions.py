@@ -147,7 +147,7 @@ tickets:similar                      -        POST    in      405 405 405 405  4
 tickets:preview                      -        GET     in      405 405 405 405  405 405
 tickets:preview                      -        POST    in      200 200 200 200  200 200
 tickets:draft                        -        GET     in      405 405 405 405  405 405
-tickets:draft                        -        POST    in      302 302 302 302  302 302
+tickets:draft                        -        POST    in      204 204 204 204  204 204
 tickets:discard_draft                -        GET     in      200 302 302 302  302 302
 tickets:discard_draft                -        POST    in      302 302 302 302  302 302
 tickets:queue                        -        GET     in      403 200 403 200  403 403
