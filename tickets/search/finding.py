@@ -123,10 +123,10 @@ def _find(rows, query, order) -> tuple[list[int], bool]:
     query = query.with_tags(Tag.objects.by_spelling)
     if not all(query.groups):  # one asks for a tag that does not exist
         return [], False
-    found = _candidates(rows, *engine().condition(query), limit=LIMIT + 1, by_upvotes=order == "helpful")
+    found = _candidates(rows, query, limit=LIMIT + 1, by_upvotes=order == "helpful")
     is_capped = len(found) > LIMIT
     if is_capped and order == "relevance" and query.groups:
-        found |= _candidates(rows, *engine().condition(query, in_heading=True), limit=LIMIT)
+        found |= _candidates(rows, query, in_heading=True, limit=LIMIT)
     return _ordered(found.values(), query, order)[:LIMIT], is_capped
 
 
@@ -137,9 +137,10 @@ def _ordered(candidates, query, order):
     return [it.pk for it in sorted(candidates, key=by, reverse=True)]
 
 
-def _candidates(rows, condition, parameters, *, limit, by_upvotes=False) -> dict[int, Candidate]:
-    """The newest (or most upvoted) of `rows` whose documents meet this condition, by id."""
+def _candidates(rows, query, *, limit, in_heading=False, by_upvotes=False) -> dict[int, Candidate]:
+    """The newest (or most upvoted) of `rows` that `query` finds (in titles and tags alone), by id."""
     own = engine()
+    condition, parameters = own.condition(query, in_heading=in_heading)
     try:
         allowed, allowed_parameters = (
             rows.order_by().filter(pk=RawSQL(own.of_document, ())).values("pk").query.sql_with_params()  # noqa: S611
@@ -151,7 +152,7 @@ def _candidates(rows, condition, parameters, *, limit, by_upvotes=False) -> dict
         f"SELECT {own.of_document}, {TABLE}.title, {TABLE}.tags, found.upvote_count,"  # noqa: S608
         f" coalesce(found.resolved_at, found.created_at) FROM {TABLE} CROSS JOIN tickets_ticket found"
         f" WHERE {condition} AND found.id = {own.of_document} AND EXISTS ({allowed})"
-        f" ORDER BY {'found.upvote_count DESC,' if by_upvotes else ''} {own.of_document} DESC LIMIT {limit:d}"
+        f" ORDER BY {'found.upvote_count DESC,' if by_upvotes else ''} {own.newest_first(query)} LIMIT {limit:d}"
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [*parameters, *allowed_parameters])
@@ -196,7 +197,7 @@ def _alike(rows, *all_weights, limit, without):
     found = {}
     for weights in filter(None, all_weights):
         query = Query(groups=(tuple(Sought((term,)) for term in weights),))
-        found |= _candidates(rows, *engine().condition(query, in_heading=True), limit=SIMILAR_CANDIDATES)
+        found |= _candidates(rows, query, in_heading=True, limit=SIMILAR_CANDIDATES)
     found.pop(without, None)
     weights = {term: weight for some in all_weights for term, weight in some.items()}
 
