@@ -159,6 +159,7 @@ free = first_free_times([mentor], now)[mentor.pk].astimezone(datetime.UTC)
 # Over midnight where Ann is: the longest time that a page has to fit.
 # A title of one long word and what a reader may put into a text.
 long = TicketFactory(assigned=True, student=ann, mentor=mentor, title=LONG, description=TEXT)
+TicketFactory(student=ann, title="Z" + "\u0351\u0489" * 95, description="Z" + "\u0351\u0489" * 95)
 ReplyFactory(ticket=long, author=max, text=TEXT)
 AttachmentFactory(ticket=long, name=LONG.replace(" ", "") + ".txt")
 midnight = now.replace(hour=22, minute=30) - datetime.timedelta(days=2)

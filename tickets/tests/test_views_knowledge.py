@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mentors.models import TagSynonym
-from mentors.tests.factories import TagFactory
+from mentors.tests.factories import MentorProfileFactory, TagFactory
 from tickets.models import Bookmark, Reply, Ticket, Upvote
 from tickets.search import index_ticket
 from tickets.tests.factories import AttachmentFactory, BookmarkFactory, ReplyFactory, TicketFactory
@@ -48,6 +48,8 @@ def test_an_article_shows_question_solution_and_useful_replies_without_the_stude
     client, article, ann, max, mentor
 ):
     ReplyFactory(ticket=article, author=ann, text="It was the **indent**", is_useful=True)
+    former = MentorProfileFactory(user__name="Olga Once").user
+    ReplyFactory(ticket=article, author=former, text="Look at the loop", is_useful=True)
     ReplyFactory(ticket=article, author=max, text="Just small talk")
     ReplyFactory(ticket=article, author=max, text="Staff only", kind=Reply.Kind.NOTE, is_useful=True)
     AttachmentFactory(ticket=article, name="trace.txt")
@@ -58,6 +60,7 @@ def test_an_article_shows_question_solution_and_useful_replies_without_the_stude
         assert words in html
     assert "<strong>indent</strong>" in html
     assert "Whoever asked" in html
+    assert "Olga Once" in html  # who had the ticket before Max
     assert "Max Meyer" in html
     assert "Ann" not in html
     assert ann.email not in html
