@@ -7,6 +7,8 @@ EVERYTHING = os.environ.get("MENTORBOOK_THOROUGH") == "all"
 THOROUGH = os.environ.get("MENTORBOOK_THOROUGH", "") not in ("", "0")
 
 
-def amount(usual, thorough):
+def amount(usual, thorough, everything=None):
     """How many rounds, examples or people this run takes."""
+    if EVERYTHING and everything:
+        return everything
     return thorough if THOROUGH else usual

@@ -1,13 +1,11 @@
 """What people type, taken apart."""
 
-import os
 import random
 
 import pytest
 
+from tests.thoroughness import amount
 from tickets.search.query import MAX_SOUGHT, Sought, TagSought, parse
-
-THOROUGH = bool(os.environ.get("MENTORBOOK_THOROUGH"))
 
 
 def word(term):
@@ -126,7 +124,7 @@ def random_query(chance: random.Random) -> str:
 
 def test_nothing_that_can_be_typed_is_an_error():
     chance = random.Random(20261121)
-    for _ in range(200_000 if THOROUGH else 5_000):
+    for _ in range(amount(3_000, 20_000, 200_000)):
         query = parse(random_query(chance))
         for sought in [*sum(query.groups, ()), *query.without]:
             if isinstance(sought, Sought):

@@ -4,7 +4,6 @@ The suite runs on one database at a time, so each is compared with a third: an o
 index and no stemmer. It is told by hand what the words of a small world are, and looks at lists of them.
 """
 
-import os
 import random
 from dataclasses import dataclass
 
@@ -13,13 +12,13 @@ import pytest
 from accounts.tests.factories import UserFactory
 from mentors.models import TagSynonym
 from mentors.tests.factories import TagFactory
+from tests.thoroughness import amount
 from tickets.models import Reply, Ticket
 from tickets.search import index_tickets, search_tickets
 from tickets.tests.factories import ReplyFactory, TicketFactory
 from tickets.tests.test_search_query import random_query
 
 pytestmark = pytest.mark.django_db
-THOROUGH = bool(os.environ.get("MENTORBOOK_THOROUGH"))
 QUERIES = 1_000
 
 
@@ -297,7 +296,7 @@ def test_nothing_that_can_be_typed_breaks_the_engine():
     chance = random.Random(3)
     rows = Ticket.objects.articles()
     found = 0
-    for _ in range(200_000 if THOROUGH else 1_000):
+    for _ in range(amount(300, 2_000, 200_000)):
         found += bool(len(search_tickets(rows, random_query(chance))))
     assert found > 20  # random, but not so random that the engine is never asked
 
