@@ -8,6 +8,11 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.thoroughness import THOROUGH
+
+# The usual run reads the same pages without a browser, in tests/test_hostile_input.py.
+pytestmark = pytest.mark.skipif(not THOROUGH, reason="a long journey; MENTORBOOK_THOROUGH=1 takes it")
+
 PASSWORD = "a lantern in the fog"
 PEOPLE = """
 from allauth.account.models import EmailAddress

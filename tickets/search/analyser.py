@@ -68,12 +68,30 @@ class Word(NamedTuple):
     """One word of a text, or two letters of a script without spaces."""
 
     text: str  # folded: what stands in the stream of words
-    term: str  # what a search for it looks up
-    also: tuple[str, ...]  # further terms that find it
     start: int
     end: int
-    ends_run: bool = False  # the single last letter of a script without spaces
-    joined: str = ""  # the term of the whole thing, where this is the first word of several joined ones
+    parts: tuple[str, ...] = ()  # what it is made of, where that finds it as well
+    whole: str = ""  # all of it in one, where this is the first of several words that were written as one thing
+    is_letters: bool = False  # from a script without spaces
+    ends_run: bool = False  # the single last letter of such a script
+
+    # Stems are made when they are asked for: they cost a hundred times as much as everything else.
+    @property
+    def term(self) -> str:
+        """What a search for the word looks up."""
+        return self.text if self.is_letters else STEM + stem(self.text)
+
+    @property
+    def joined(self) -> str:
+        return self.whole and STEM + stem(self.whole)
+
+    @property
+    def terms(self) -> Iterator[str]:
+        """Everything that finds it."""
+        yield self.term
+        for spelling in (*self.parts, self.whole):
+            if spelling:
+                yield STEM + stem(spelling)
 
 
 def words(text: str, at_most: int = sys.maxsize) -> Iterator[Word]:
@@ -83,7 +101,7 @@ def words(text: str, at_most: int = sys.maxsize) -> Iterator[Word]:
         start = token.start()
         raw = token[0]
         for word in _known(raw) if len(raw) <= MAX_WORD else _words_of(raw):
-            yield Word(word[0], word[1], word[2], start + word[3], start + word[4], word[5], word[6])
+            yield Word(word[0], start + word[1], start + word[2], word[3], word[4], word[5], word[6])
 
 
 def tokens(text: str) -> Iterator[list[Word]]:
@@ -104,6 +122,11 @@ def fold(word: str) -> str:
     return NOT_IN_WORD.sub("", SILENT.sub("", fold_letters(word)))[:MAX_WORD]
 
 
+def beginning(word: str) -> str:
+    """What a word and its stem have in common for certain: two letters, `y` being as good as `i` (dying, die)."""
+    return word[:2].replace("y", "i")
+
+
 @lru_cache(maxsize=1 << 16)
 def stem(folded: str) -> str:
     """What English inflections of a word have in common; other words are their own stem."""
@@ -117,11 +140,10 @@ def _words_of(token: str) -> list[Word]:
         for run in RUN.finditer(segment[0]):
             make = _letters if re.match(f"[{UNSPACED}]", run[0]) else _spaced
             found += make(run[0], segment.start() + run.start())
-    if len(segments) > 1 and found and all(word.term[:1] == STEM and word.text[:1].isalpha() for word in found):
+    if len(segments) > 1 and found and all(not word.is_letters and word.text[:1].isalpha() for word in found):
         whole = "".join(word.text for word in found)
         if len(whole) <= MAX_WORD:
-            joined = STEM + stem(whole)
-            found[0] = found[0]._replace(also=(*found[0].also, joined), joined=joined)
+            found[0] = found[0]._replace(whole=whole)
     return found
 
 
@@ -133,9 +155,8 @@ def _spaced(raw: str, start: int) -> list[Word]:
     if not text:
         return []
     parts = [part.lower() for part in HUMPS.findall(raw)] if raw.isascii() else []
-    bare = text.strip(".+#")
-    also = {STEM + stem(part) for part in [*parts, bare] if len(part) > 1} - {STEM + stem(text)}
-    return [Word(text, STEM + stem(text), tuple(sorted(also)), start, start + len(raw))]
+    further = {part for part in [*parts, text.strip(".+#")] if len(part) > 1} - {text}
+    return [Word(text, start, start + len(raw), tuple(sorted(further)))]
 
 
 def _letters(raw: str, start: int) -> list[Word]:
@@ -146,5 +167,6 @@ def _letters(raw: str, start: int) -> list[Word]:
         end = following.end() if following else here.end()
         text = fold(raw[here.start() : end])
         if text:
-            found.append(Word(text, text, (), start + here.start(), start + end, ends_run=following is None))
+            place = start + here.start(), start + end
+            found.append(Word(text, *place, is_letters=True, ends_run=following is None))
     return found

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -21,6 +20,7 @@ from tickets.search.query import SMALL_WORDS, Query
 from tickets.search.spelling import could_be, distance, letters, mistakes_allowed
 
 MOST_WORDS = 50_000
+MOST_MEANT = 30_000  # so many of them, the most frequent, are kept in memory as what people may have meant
 STATE = "words"
 AT_LEAST_EVERY = timedelta(minutes=10)
 SHARE_OF_TIME = 0.02  # counting all words anew may take at most this share of the time
@@ -28,18 +28,23 @@ RARE = 2  # a word in more articles is taken to be right;
 SURELY_BETTER = 10  # and in fewer, unless another one is so much more frequent
 
 
-@dataclass
 class Dictionary:
-    version: str = ""
-    documents: dict[str, int] = field(default_factory=dict)
-    by_length: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+    """The most frequent words, to find what somebody may have meant."""
 
-    def correction(self, word: str) -> str | None:
-        """The word of the knowledge base that somebody who typed `word` most probably meant; None where it is right.
+    def __init__(self, version: str, documents: dict[str, int]):
+        self.version = version
+        self.documents = documents
+        self._of_length = defaultdict(list)
+        for word in documents:
+            self._of_length[len(word)].append(word)
+        self._letters: dict[int, list[tuple[int, str]]] = {}
+
+    def correction(self, word: str, own_count: int) -> str | None:
+        """The word of the knowledge base that somebody who typed `word`, which is in `own_count` articles, most
+        probably meant; None where it is right.
 
         Of the nearest the most frequent. A word that only differs in its inflection is not wrong.
         """
-        own_count = self.documents.get(word, 0)
         if own_count > RARE or word in SMALL_WORDS:
             return None
         own_stem = analyser.stem(word)
@@ -58,29 +63,34 @@ class Dictionary:
         return [
             other
             for length in range(len(word) - mistakes, len(word) + mistakes + 1)
-            for other_bits, other in self.by_length.get(length, ())
+            for other_bits, other in self._with_letters(length)
             if (bits ^ other_bits).bit_count() <= 2 * mistakes
             and could_be(bits, other_bits, mistakes)
             and distance(word, other, mistakes) == mistakes
         ]
 
+    def _with_letters(self, length):
+        """Made when words of that length are first asked for: most never are."""
+        if length not in self._letters:
+            self._letters[length] = [(letters(word), word) for word in self._of_length.get(length, ())]
+        return self._letters[length]
 
-_latest = Dictionary()
+
+_latest = Dictionary("", {})
 
 
 def dictionary() -> Dictionary:
     """As last counted by any process; one query where this process has it already."""
     global _latest
-    state = _state()
-    if _latest.version != state.get("version", ""):
+    version = _state().get("version", "")
+    if _latest.version != version:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT word, documents FROM tickets_search_words")
-            documents = dict(cursor.fetchall())
-        by_length = defaultdict(list)
-        for word in documents:
-            if word.isalpha() and len(word) > 2:
-                by_length[len(word)].append((letters(word), word))
-        _latest = Dictionary(state.get("version", ""), documents, dict(by_length))
+            cursor.execute(
+                "SELECT word, documents FROM tickets_search_words ORDER BY documents DESC LIMIT %s", [MOST_MEANT]
+            )
+            _latest = Dictionary(
+                version, {word: n for word, n in cursor.fetchall() if len(word) > 2 and word.isalpha()}
+            )
     return _latest
 
 
@@ -92,9 +102,10 @@ def corrected(query: Query) -> str | None:
     """The text of `query` with its probable typing mistakes put right; None where there seem to be none."""
     if not query.typed:
         return None
+    counts, _ = frequencies({typed.word for typed in query.typed})
     known, text = dictionary(), query.text
     for typed in reversed(query.typed):
-        if better := known.correction(typed.word):
+        if better := known.correction(typed.word, counts.get(typed.word, 0)):
             text = text[: typed.start] + better + text[typed.end :]
     return text if text != query.text else None
 

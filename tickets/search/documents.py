@@ -66,7 +66,6 @@ def _field(texts, budget, extra=()) -> str:
                 budget.places[word.text] = places + 1
             else:
                 stream.append(GAP)
-            terms.add(word.term)
-            terms.update(word.also)
+            terms.update(word.terms)
         stream.append(GAP)
     return " ".join([*stream, *sorted(term for term in terms if term[0] in "~@")])

@@ -33,6 +33,7 @@ class Marker:
             for sought in group:
                 if isinstance(sought, Sought):  # tags are no part of a text
                     self._add(sought, which)
+        self.known_by = {analyser.beginning(word.removeprefix(analyser.STEM)) for word in self.words}
 
     def _add(self, sought, which):
         if sought.joined:
@@ -59,21 +60,21 @@ class Marker:
         return _merged(found)
 
     def _single(self, word):
-        if (which := self.words.get(word.term)) is not None:
-            return which
         if (which := self.words.get(word.text)) is not None:
             return which
-        for term in word.also:
-            if (which := self.words.get(term)) is not None:
-                return which
+        # The stems of all words of a page would cost more than the search.
+        for spelling in (word.text, *word.parts, word.whole):
+            if analyser.beginning(spelling) in self.known_by:
+                which = self.words.get(analyser.STEM + analyser.stem(spelling))
+                if which is not None:
+                    return which
         return None
 
     def _begun(self, word):
         for beginning, which in self.beginnings:
             if word.text.startswith(beginning):
                 # Of two letters of a script without spaces only what was asked for.
-                whole = word.term.startswith(analyser.STEM)
-                yield word.start, word.end if whole else min(word.end, word.start + len(beginning)), which
+                yield word.start, min(word.end, word.start + len(beginning)) if word.is_letters else word.end, which
                 return
 
 
