@@ -102,7 +102,7 @@ def corrected(query: Query) -> str | None:
     """The text of `query` with its probable typing mistakes put right; None where there seem to be none."""
     if not query.typed:
         return None
-    counts, _ = frequencies({typed.word for typed in query.typed})
+    counts = frequencies({typed.word for typed in query.typed})
     known, text = dictionary(), query.text
     for typed in reversed(query.typed):
         if better := known.correction(typed.word, counts.get(typed.word, 0)):
@@ -110,8 +110,8 @@ def corrected(query: Query) -> str | None:
     return text if text != query.text else None
 
 
-def frequencies(words: Iterable[str]) -> tuple[dict[str, int], int]:
-    """In how many articles each of these words is, for those known; and how many articles there were, 1 at least."""
+def frequencies(words: Iterable[str]) -> dict[str, int]:
+    """In how many articles each of these words is, for those known; one query."""
     words = list(words)
     places = ", ".join(["%s"] * len(words))
     with connection.cursor() as cursor:
@@ -119,7 +119,12 @@ def frequencies(words: Iterable[str]) -> tuple[dict[str, int], int]:
             f"SELECT word, documents FROM tickets_search_words WHERE word IN ({places or 'NULL'})",  # noqa: S608
             words,
         )
-        return dict(cursor.fetchall()), max(1, _state().get("articles", 0))
+        return dict(cursor.fetchall())
+
+
+def articles_counted() -> int:
+    """How many articles there were when words were counted, 1 at least."""
+    return max(1, _state().get("articles", 0))
 
 
 def refresh_search_words(*, now: datetime, dry_run: bool = False) -> int:

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from mentors.models import Tag
 from tickets.models import Ticket
 from tickets.search import analyser
-from tickets.search.dictionary import corrected, frequencies
+from tickets.search.dictionary import articles_counted, corrected, frequencies
 from tickets.search.engines import TABLE
 from tickets.search.excerpts import READ, Marker, excerpt, marked
 from tickets.search.index import engine
@@ -184,7 +184,7 @@ def _rarest(title) -> dict[str, float]:
     read = {text: term for text, term in read.items() if text not in SMALL_WORDS and len(text) > 1}
     if not read:
         return {}
-    known, articles = frequencies(read)
+    known, articles = frequencies(read), articles_counted()
     most = max(COMMON_FROM, TOO_COMMON * articles)
     telling = [word for word in read if known.get(word, 0) <= most] or list(read)
     # A word that nobody counted yet is new or nowhere, so those that are known come first.
