@@ -8,6 +8,9 @@ MANAGE := $(BIN)/python manage.py
 AS_PRODUCTION := env -u DEBUG ENVIRONMENT=production ALLOWED_HOSTS=mentorbook.example BASE_URL=https://mentorbook.example \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG DATABASE_URL=sqlite:////tmp/unused.sqlite3
 
+# Compiled files are kept, also where the environment forbids it: the suite starts Python some twenty times.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test test-postgres check format bench bench-postgres lock demo clean
 .DEFAULT_GOAL := help
 
