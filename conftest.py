@@ -11,13 +11,15 @@ from mentorbook import triggers
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Share the tests out one by one, but for two kinds that stay together on one worker each: journeys, because a
-    server and a browser a worker would starve a small machine, and races, because two at once would run out of the
-    database server's connections."""
+    """Share the tests out one by one, but for three kinds that come first and stay together on one worker each: those
+    who look at the site with the demo data, journeys on sites of their own, because a server and a browser a worker
+    would starve a small machine, and races, because two at once would run out of the database server's connections."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
+            if nodeid.startswith(("tests/browser/test_every_page", "tests/browser/test_without_scripts")):
+                return "demo"
             if nodeid.startswith("tests/browser/"):
                 return "journeys"
             return "races" if "/test_races" in nodeid else nodeid
