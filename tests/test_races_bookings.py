@@ -552,12 +552,13 @@ def count_touching():
 
 
 def test_the_database_alone_lets_nothing_overlap():
-    let_in, refused = race_for_the_database(5_000)
-    assert let_in + refused == 5_000
+    count = amount(2_000, 5_000)
+    let_in, refused = race_for_the_database(count)
+    assert let_in + refused == count
     assert overlaps() == []
     assert let_in > 500, "too little happened"
     assert refused > 500, "nothing was in the way"
-    assert count_touching() > 100, "sessions back to back must be let in"
+    assert count_touching() > 50, "sessions back to back must be let in"
 
 
 def test_the_check_for_overlaps_notices_them_without_the_database_behind():
