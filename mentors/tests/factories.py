@@ -2,6 +2,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import UserFactory
+from mentors import search
 from mentors.actions import refresh_search_text
 from mentors.models import MentorProfile, Tag
 
@@ -23,14 +24,15 @@ class MentorProfileFactory(DjangoModelFactory):
 
     user = factory.SubFactory(UserFactory)
     headline = "Helps with code"
+    bio = ""
     hourly_rate_points = 50
     approval = MentorProfile.Approval.APPROVED
     timezone = factory.SelfAttribute("user.timezone")
     minimum_notice_minutes = 0
+    search_text = factory.LazyAttribute(lambda its: search.search_text(its.user.name, its.headline, its.bio))
 
     @factory.post_generation
     def expertise(self, create, names):
-        for name in names or ():
-            self.expertise.add(TagFactory(name=name))
-        if create:
+        if names:
+            self.expertise.add(*[TagFactory(name=name) for name in names])
             refresh_search_text(MentorProfile.objects.filter(pk=self.pk))
