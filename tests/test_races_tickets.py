@@ -342,16 +342,17 @@ def test_solved_reopened_and_closed_at_once_every_history_is_a_path():
 
 
 def test_the_race_for_the_end_notices_a_state_that_is_read_then_written():
-    faults, _happened = race_for_the_end(
-        [
-            careless_step(Kind.CLOSED, Status.RESOLVED, Status.CLOSED),
-            careless_step(Kind.CLOSED, Status.RESOLVED, Status.CLOSED),
-            careless_step(Kind.REOPENED, Status.RESOLVED, Status.ASSIGNED),
-        ],
-        rounds=6,
-    )
-    assert any("→" in fault for fault in faults)
-    assert any("are proven by" in fault for fault in faults)
+    steps = [
+        careless_step(Kind.CLOSED, Status.RESOLVED, Status.CLOSED),
+        careless_step(Kind.CLOSED, Status.RESOLVED, Status.CLOSED),
+        careless_step(Kind.REOPENED, Status.RESOLVED, Status.ASSIGNED),
+    ]
+    faults = []
+    for _again in range(20):  # who comes first is chance
+        faults += race_for_the_end(steps, rounds=6)[0]
+        if any("→" in fault for fault in faults) and any("are proven by" in fault for fault in faults):
+            return
+    raise AssertionError(faults)
 
 
 # --- Handed over by many ----------------------------------------------------------------------------------------------
