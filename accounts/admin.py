@@ -11,11 +11,22 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.forms import SkillsField, TimezoneField
-from accounts.models import User
+from accounts.actions import dissolve_group, hand_over_group
+from accounts.dissolving import hindrances_of
+from accounts.forms import HandOverForm, SkillsField, TimezoneField
+from accounts.models import GroupInvitation, Membership, ProjectGroup, User
+from mentorbook.readonly import ReadOnlyAdmin, ReadOnlyInline, admin_link
+from mentorbook.refusals import form_status, refusals_on
 
 # The admin has the same door as everything else: one sign-in page, one count of wrong passwords, one second factor.
 admin.site.login = secure_admin_login(admin.site.login)
@@ -140,6 +151,15 @@ class PersonAdmin(UserAdmin):
                 len(changed),
             )
         self.message_user(request, told % len(changed), messages.SUCCESS)
+        if not is_active:
+            self._name_groups_without_owner(request, changed)
+
+    def _name_groups_without_owner(self, request, people):
+        """Nobody can invite, pay or give back in a group whose owner cannot sign in: say which ones to hand over."""
+        groups = ProjectGroup.objects.active().filter(owner__in=people)
+        if links := format_html_join(", ", "{}", ([admin_link(group)] for group in groups)):
+            words = _("They own project groups, which somebody else should have now: {}")
+            self.message_user(request, format_html(words, links), messages.WARNING)
 
 
 # allauth's rows: to look at, and to help somebody who lost a phone; secrets are shown to nobody.
@@ -212,3 +232,131 @@ class RolesAdmin(GroupAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return request.user.is_superuser
+
+
+# --- Project groups ---------------------------------------------------------------------------------------------------
+
+
+class MembershipInline(ReadOnlyInline):
+    model = Membership
+    fields = readonly_fields = ["person", "is_active", "joined_at"]
+    verbose_name_plural = _("members")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("user")
+
+    @admin.display(description=_("person"))
+    def person(self, membership):
+        return admin_link(membership.user)
+
+    @admin.display(description=_("active"), boolean=True)
+    def is_active(self, membership):
+        return membership.user.is_active
+
+
+class GroupInvitationInline(ReadOnlyInline):
+    """Who was invited how; the link itself lets people in and is the owner's to see."""
+
+    model = GroupInvitation
+    fields = readonly_fields = ["way", "invited_by", "created_at", "expires_at", "revoked_at", "accepted_at"]
+    verbose_name_plural = _("invitations")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("invited_by")
+
+    @admin.display(description=_("e-mail address"))
+    def way(self, invitation):
+        return invitation.email or _("link")
+
+
+class IsDissolvedFilter(admin.SimpleListFilter):
+    title = _("dissolved")
+    parameter_name = "dissolved"
+
+    def lookups(self, request, model_admin):
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request, groups):
+        if self.value() in ("yes", "no"):
+            return groups.filter(dissolved_at__isnull=self.value() == "no")
+        return groups
+
+
+@admin.register(ProjectGroup)
+class ProjectGroupAdmin(ReadOnlyAdmin):
+    """Groups belong to their members. Staff look, hand one over whose owner has gone, and dissolve one."""
+
+    list_display = ["name", "owner_link", "owner_is_active", "size", "created_at", "dissolved_at"]
+    list_filter = [IsDissolvedFilter, "owner__is_active", "members_may_pay", "created_at"]
+    list_select_related = ["owner"]
+    search_fields = ["=id", "name", "owner__name", "owner__email", "memberships__user__email"]
+    search_help_text = _("Number or name of the group, its owner, or the address of a member")
+    fields = ["name", "description", "owner_link", "members_may_pay", "created_at", "dissolved_at"]
+    inlines = [MembershipInline, GroupInvitationInline]
+    change_form_template = "admin/accounts/projectgroup/change_form.html"
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).annotate(size=Count("memberships", distinct=True))
+
+    def get_urls(self):
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/hand-over/", view(self.hand_over_view), name="accounts_projectgroup_hand_over"),
+            path("<int:pk>/dissolve/", view(self.dissolve_view), name="accounts_projectgroup_dissolve"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=_("owner"), ordering="owner__name")
+    def owner_link(self, group):
+        return admin_link(group.owner)
+
+    @admin.display(description=_("owner is active"), boolean=True, ordering="owner__is_active")
+    def owner_is_active(self, group):
+        return group.owner.is_active
+
+    @admin.display(description=_("members"), ordering="size")
+    def size(self, group):
+        return group.size
+
+    def may_act(self, request):
+        """The buttons need the permission to change groups, though nothing is changed by hand."""
+        return request.user.has_perm("accounts.change_projectgroup")
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        group = self.get_object(request, object_id)
+        can_act = bool(group) and group.dissolved_at is None and self.may_act(request)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "can_act": can_act})
+
+    def hand_over_view(self, request, pk):
+        group = self._group(request, pk)
+        form = HandOverForm(request.POST if request.method == "POST" else None, group=group)
+        if form.is_valid():
+            with refusals_on(form):
+                hand_over_group(group, to=form.cleaned_data["to"], by=request.user)
+                self._log(request, group, _("Handed over to %(name)s.") % {"name": form.cleaned_data["to"]})
+                return redirect("admin:accounts_projectgroup_change", group.pk)
+        return self._ask(request, group, form, title=_("Hand over"))
+
+    def dissolve_view(self, request, pk):
+        group = self._group(request, pk)
+        form = forms.Form({})
+        if request.method == "POST":
+            with refusals_on(form):
+                dissolve_group(group, by=request.user, now=timezone.now())
+                self._log(request, group, _("Dissolved."))
+                return redirect("admin:accounts_projectgroup_change", group.pk)
+        hindrances = hindrances_of(group, now=timezone.now())
+        return self._ask(request, group, form, title=_("Dissolve"), is_dissolving=True, hindrances=hindrances)
+
+    def _group(self, request, pk):
+        if not self.may_act(request):
+            raise PermissionDenied
+        return get_object_or_404(ProjectGroup.objects.active().select_related("owner"), pk=pk)
+
+    def _log(self, request, group, words):
+        LogEntry.objects.log_actions(request.user.pk, [group], CHANGE, words, single_object=True)
+        self.message_user(request, words, messages.SUCCESS)
+
+    def _ask(self, request, group, form, **context):
+        context |= {**self.admin_site.each_context(request), "opts": self.opts, "group": group, "form": form}
+        return TemplateResponse(request, "admin/accounts/projectgroup/ask.html", context, status=form_status(form))

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from accounts.models import MAX_SKILL_LENGTH, MAX_SKILLS, User, validate_name
+from accounts.models import MAX_SKILL_LENGTH, MAX_SKILLS, GroupInvitation, ProjectGroup, User, validate_name
 from accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from accounts.timezones import known_timezones, timezone_choices, visitor_timezone
 
@@ -304,3 +304,36 @@ class TimezoneForm(forms.Form):
     """The switch beside a list of times."""
 
     timezone = TimezoneField()
+
+
+class GroupForm(forms.ModelForm):
+    class Meta:
+        model = ProjectGroup
+        fields = ["name", "description", "members_may_pay"]
+        widgets = {"description": forms.Textarea(attrs={"rows": 4})}
+        error_messages = {"name": {"required": _("Give the group a name, such as that of the project.")}}
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=GroupInvitation._meta.get_field("email").max_length,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+        error_messages={
+            "required": _("Write the e-mail address of the person."),
+            "invalid": _("This is no e-mail address; one looks like ann@example.org."),
+        },
+    )
+
+
+class HandOverForm(forms.Form):
+    """To whom staff hand a group over whose owner has gone."""
+
+    to = forms.ModelChoiceField(
+        label=_("New owner"), queryset=User.objects.none(), error_messages={"required": _("Choose a member.")}
+    )
+
+    def __init__(self, *args, group, **kwargs):
+        super().__init__(*args, **kwargs)
+        members = User.objects.active().filter(memberships__group=group)
+        self.fields["to"].queryset = members.exclude(pk=group.owner_id).order_by("name", "pk")

@@ -1,9 +1,9 @@
 """What the database knows about mentors' time, put to the slot arithmetic.
 
-Hours, overrides and sessions of one mentor or of many are loaded in three queries; those of many in a spelling that
-costs less and means the same to the arithmetic. A person is in one place at a time: what mentors attend as students
-takes their time as mentors, and what a student mentors takes the student's. Requests that have expired take no time,
-whether or not somebody has flipped them yet.
+Hours, overrides, sessions and what else takes time, of one mentor or of many, are loaded in four queries; those of many
+in a spelling that costs less and means the same to the arithmetic. A person is in one place at a time: what mentors
+attend as students takes their time as mentors, and what a student mentors takes the student's. Requests that have
+expired and holds that have lapsed take no time, whether or not somebody has tidied them up yet.
 """
 
 import datetime as dt
@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 
 from bookings import slots, terms
 from bookings.expressions import SecondAfter, SecondOf, week, windows_of_week
-from bookings.models import Appointment, DateOverride, WeeklyHours
+from bookings.models import Appointment, BusyTime, DateOverride, WeeklyHours
 from bookings.slots import Closed, Hours, Instant, Reason, Rules
+from bookings.slots.local_days import floor_second
 from mentors.models import MentorProfile
 
 NEAREST_WITHIN = dt.timedelta(days=7)
@@ -124,6 +125,14 @@ class Calendar:
         )
         return sorted(heapq.nsmallest(NEAREST_COUNT, free, key=lambda start: abs(start - starts_at)))
 
+    def mentor_is_free(self, since: dt.datetime, until: dt.datetime) -> bool:
+        """Whether nothing takes the mentor's time between the two whole seconds, whatever the hours say."""
+        return _is_free(self.busy, since, until)
+
+    def student_is_free(self, since: dt.datetime, until: dt.datetime) -> bool:
+        """The same of the student it was loaded for."""
+        return _is_free(self.student_busy, since, until)
+
     def with_session(self, appointment: Appointment) -> "Calendar":
         """The same calendar once `appointment` is in it too."""
         return replace(
@@ -132,20 +141,39 @@ class Calendar:
             session_starts=(*self.session_starts, appointment.starts_at),
         )
 
+    def at_best(self) -> "Calendar":
+        """The same calendar if everything that takes the mentor's time ahead were cancelled. What is closed in this
+        one no cancellation can free."""
+        now = floor_second(self.now)
+        return replace(
+            self,
+            busy=tuple(pair for pair in self.busy if floor_second(pair[0]) <= now),
+            session_starts=tuple(start for start in self.session_starts if floor_second(start) <= now),
+        )
+
     def seen_by_anybody(self) -> "Calendar":
         """The same calendar without the student it was loaded for."""
         return replace(self, student_busy=())
 
 
-def load_calendar(mentor, *, now, since=None, until=None, student=None) -> Calendar:
-    """`mentor`'s calendar from now, or from `since`, to the end of the booking horizon, or `until`. Three queries."""
-    return load_calendars([mentor], now=now, since=since, until=until, student=student)[mentor.pk]
+def _is_free(busy, since, until):
+    if any(isinstance(start, int) for start, _end in busy):
+        since, until = int(since.timestamp()), int(until.timestamp())
+    return not any(start < until and since < end for start, end in busy)
+
+
+def load_calendar(mentor, *, now, since=None, until=None, student=None, without=None) -> Calendar:
+    """`mentor`'s calendar from now, or from `since`, to the end of the booking horizon, or `until`. Four queries."""
+    return load_calendars([mentor], now=now, since=since, until=until, student=student, without=without)[mentor.pk]
 
 
 def load_calendars(
-    mentors: Iterable[MentorProfile], *, now: dt.datetime, since=None, until=None, student=None
+    mentors: Iterable[MentorProfile], *, now: dt.datetime, since=None, until=None, student=None, without=None
 ) -> dict[int, Calendar]:
-    """The calendars of `mentors` by profile id, as `student` (or a visitor) sees them. Three queries for any number.
+    """The calendars of `mentors` by profile id, as `student` (or a visitor) sees them. Four queries for any number.
+
+    A time that a waiting list holds for the student is free for that student alone. `without` is an appointment to be
+    moved: neither its time nor the one that is held for its move is in the way of it.
 
     Takes the mentors' rows as they are, approved or not, and needs no more of them than TERMS. Whether the student is
     a mentor too is asked of `student.mentor_profile`, which costs a query where nobody asked before.
@@ -164,7 +192,7 @@ def load_calendars(
     begins, ends = min(first for first, _ in ranges), max(last for _, last in ranges)
 
     weekly, overrides = _hours(mentors, begins, ends)
-    sessions = _Sessions(mentors, student, begins, ends, now)
+    sessions = _Sessions(mentors, student, begins, ends, now, without)
     return {
         mentor.pk: Calendar(
             mentor=mentor,
@@ -180,15 +208,39 @@ def load_calendars(
 
 
 def offer(mentor, *, duration_minutes, since, until, now, student=None) -> Offer:
-    """What `mentor` offers between since and until. Three queries; `load_calendar` for several questions at once."""
+    """What `mentor` offers between since and until. Four queries; `load_calendar` for several questions at once."""
     calendar = load_calendar(mentor, now=now, since=since, until=until, student=student)
     return calendar.offer(duration_minutes=duration_minutes, since=since, until=until)
 
 
 def first_free_times(profiles, now, viewer=None) -> dict[int, dt.datetime | None]:
-    """The first free start of each profile's shortest session, by profile id. Three queries for any number."""
+    """The first free start of each profile's shortest session, by profile id. Four queries for any number."""
     calendars = load_calendars(profiles, now=now, student=viewer)
     return {pk: calendar.first_free() for pk, calendar in calendars.items()}
+
+
+def busy_of_people(people, *, since: dt.datetime, until: dt.datetime, now: dt.datetime) -> dict[int, list]:
+    """When each of these people is busy between the two, by user id, on whichever side: what a calendar that is loaded
+    for one of them calls `student_busy`. Two queries for any number."""
+    ids = [person.pk for person in people]
+    busy = {pk: [] for pk in ids}
+    theirs = Q(student__in=ids) | Q(mentor__user__in=ids)
+    in_range = Q(blocked_from__lt=until, blocked_until__gt=since)
+    for rows in (Appointment.objects.taking_time(now), BusyTime.objects.taking_time(now)):
+        held = {"student_id": "student", "user_id": "mentor__user"}
+        if rows.model is BusyTime:
+            # A time that a waiting list holds for somebody does not make them busy, only the mentor.
+            rows = rows.annotate(attendee=Case(When(kind=BusyTime.Kind.MOVE, then=F("student_id"))))
+            held["student_id"] = "attendee"
+        found = rows.filter(theirs & in_range).order_by()
+        for student_id, mentor_id, blocked_from, blocked_until, starts_at, ends_at in found.values_list(
+            *held.values(), *MOMENTS
+        ):
+            if student_id in busy:
+                busy[student_id].append((starts_at, ends_at))
+            if mentor_id in busy:
+                busy[mentor_id].append((blocked_from, blocked_until))
+    return busy
 
 
 def rules_of(mentor) -> Rules:
@@ -240,9 +292,9 @@ def _hours(mentors, begins, ends):
 
 
 class _Sessions:
-    """The sessions that take the time of some mentors and of one viewer, in one query."""
+    """What takes the time of some mentors and of one viewer: sessions in one query, everything else in another."""
 
-    def __init__(self, mentors, viewer, begins, ends, now):
+    def __init__(self, mentors, viewer, begins, ends, now, without):
         self.mentored = defaultdict(list)  # by mentor: with the buffers that held at booking
         self.starts = defaultdict(list)
         self.attended = defaultdict(list)  # by person: as a student
@@ -251,20 +303,34 @@ class _Sessions:
         if viewer is not None and not viewer.is_authenticated:
             viewer = None
         viewers_profile = viewer and getattr(viewer, "mentor_profile", None)
-        in_range = Appointment.objects.taking_time(now).filter(blocked_from__lt=ends, blocked_until__gt=begins)
+        in_range = Q(blocked_from__lt=ends, blocked_until__gt=begins)
         if len(mentors) < MANY:
             profiles = {mentor.pk for mentor in mentors} | ({viewers_profile.pk} if viewers_profile else set())
             people = {mentor.user_id for mentor in mentors} | ({viewer.pk} if viewer else set())
-            in_range = in_range.filter(Q(mentor__in=profiles) | Q(student__in=people, ends_at__gt=begins))
+            in_range &= Q(mentor__in=profiles) | Q(student__in=people, ends_at__gt=begins)
         # For the sessions of one mentor, the longer SQL would cost more than the datetimes.
-        rows = in_range.order_by().values_list("mentor_id", "student_id", *(SECONDS if len(mentors) > 1 else MOMENTS))
-        for mentor_id, student_id, blocked_from, blocked_until, starts_at, ends_at in rows:
-            self.mentored[mentor_id].append((blocked_from, blocked_until))
-            self.starts[mentor_id].append(starts_at)
-            self.attended[student_id].append((starts_at, ends_at))
+        moments = SECONDS if len(mentors) > 1 else MOMENTS
+        sessions = Appointment.objects.taking_time(now).filter(in_range).order_by()
+        others = BusyTime.objects.taking_time(now).filter(in_range).order_by()
+        if without is not None:
+            sessions, others = sessions.exclude(pk=without.pk), others.exclude(proposal__appointment=without)
+        for mentor_id, student_id, *times in sessions.values_list("mentor_id", "student_id", *moments):
+            self._add_session(mentor_id, student_id, *times)
+        for kind, mentor_id, student_id, *times in others.values_list("kind", "mentor_id", "student_id", *moments):
+            if kind == BusyTime.Kind.CALENDAR:
+                self.mentored[mentor_id].append(tuple(times[:2]))
+            elif kind == BusyTime.Kind.MOVE:
+                self._add_session(mentor_id, student_id, *times)
+            elif viewer is None or student_id != viewer.pk:
+                self._add_session(mentor_id, None, *times)
         if viewer:
             mentored = self.mentored.get(viewers_profile.pk, ()) if viewers_profile else ()
             self.of_viewer = (*mentored, *self.attended.get(viewer.pk, ()))
+
+    def _add_session(self, mentor_id, student_id, blocked_from, blocked_until, starts_at, ends_at):
+        self.mentored[mentor_id].append((blocked_from, blocked_until))
+        self.starts[mentor_id].append(starts_at)
+        self.attended[student_id].append((starts_at, ends_at))
 
     def busy_of_mentor(self, mentor):
         return (*self.mentored.get(mentor.pk, ()), *self.attended.get(mentor.user_id, ()))

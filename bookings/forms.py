@@ -53,11 +53,13 @@ class TimesQuery(forms.Form):
     timezone = TimezoneField(required=False)
     start = InstantField(required=False)
 
-    def __init__(self, *args, mentor, viewer, **kwargs):
+    def __init__(self, *args, mentor, viewer, lengths=None, usual_minutes=None, **kwargs):
+        """`lengths` and the one shown first are the mentor's unless a session is moved, which has one already."""
         super().__init__(*args, **kwargs)
         self.mentor = mentor
         self.viewer = viewer
-        self.fields["duration"].choices = [(minutes, minutes) for minutes in mentor.session_minutes]
+        self.lengths = lengths or mentor.session_minutes
+        self.fields["duration"].choices = [(minutes, minutes) for minutes in self.lengths]
         self.notes = []
         self.is_valid()
         unclear = {
@@ -66,11 +68,9 @@ class TimesQuery(forms.Form):
             "timezone": _("That is not a time zone; times are shown in yours."),
             "start": _("That is not a time; choose one below."),
         }
-        self.notes = [
-            unclear[name] % {"name": mentor.user.get_short_name()} for name in self.fields if name in self.errors
-        ]
+        self.notes = [unclear[name] % {"name": mentor.user.get_short_name()} for name in unclear if name in self.errors]
         self.zone = ZoneInfo(self.cleaned_data.get("timezone") or viewer.timezone)
-        self.duration_minutes = self.cleaned_data.get("duration") or usual_length(mentor)
+        self.duration_minutes = self.cleaned_data.get("duration") or usual_minutes or usual_length(mentor)
         self.starts_at = self.cleaned_data.get("start")
 
     def choose(self, form):
@@ -130,13 +130,21 @@ class BookingForm(forms.ModelForm):
         help_texts = {"description": _("What you tried, what you want to reach, a link to your code.")}
         error_messages = {"title": {"required": _("Say in a few words what you want to talk about.")}}
 
-    def __init__(self, *args, mentor, **kwargs):
+    def __init__(self, *args, mentor, query=None, **kwargs):
+        """`query` is the BookingQuery that says for whom and how often."""
         super().__init__(*args, **kwargs)
+        self.query = query
         name = mentor.user.get_short_name()
         self.fields["duration_minutes"].choices = [(minutes, minutes) for minutes in mentor.session_minutes]
         self.fields["duration_minutes"].error_messages["invalid_choice"] = _("%(name)s does not offer that length.") % {
             "name": name
         }
+
+    def clean(self):
+        """What was chosen and cannot be stands in the notes of the page; nothing else is booked in its place."""
+        if self.query is not None and self.query.has_wrong_choice:
+            raise forms.ValidationError(_("Nothing was booked. Look at what is shown now, then book."))
+        return super().clean()
 
     def add_error(self, field, error):
         """After a key that was used for something else, the next press needs a key of its own."""

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from bookings import slots, terms
 from bookings.availability import load_calendar
 from bookings.slots import Reason
+from bookings.waiting import Line, held_for, mark_full_days
 from wallets.actions import wallet_of
 
 WEEK_DAYS = 7
@@ -61,6 +62,7 @@ class Day:
     next_day: dt.date | None = None
     next_address: str = ""
     next_is_shown: bool = False
+    line: Line | None = None  # of those who wait for it, where a cancellation could free a time
 
 
 @dataclass(frozen=True)
@@ -113,19 +115,60 @@ class Timetable:
         self.now = now
         self.zone = query.zone
         self.minutes = query.duration_minutes
-        self.balance_points = wallet_of(student).balance_points
-        self.calendar = load_calendar(mentor, now=now, student=student)
+        self.balance_points = self.payer_of(student).balance_points
+        self.calendar = self.load_calendar(student)
         self.today = now.astimezone(self.zone).date()
         self.last_day = last_bookable_day(mentor, self.zone, now)
-        self.price_points = mentor.price_points(self.minutes)
+        self.price_points = self.price_of(self.minutes)
         self.first = query.first_day(self.today, self.last_day) or self._first_day_with_times()
         self.last = self.first + dt.timedelta(days=WEEK_DAYS - 1)
+
+    # Whether one can wait for a full day here.
+    has_waiting_lists = False
+
+    # What is another where a session is moved (`bookings.moves`).
+
+    def load_calendar(self, student):
+        return load_calendar(self.mentor, now=self.now, student=student)
+
+    def payer_of(self, student):
+        return wallet_of(student)
+
+    def price_of(self, minutes):
+        return self.mentor.price_points(minutes)
+
+    def reason_in_words(self, reason):
+        return reason_in_words(reason, self.mentor)
+
+    def refusal_in_words(self, reason):
+        """The reason as a sentence that stands alone, where the grid of days has a word or two."""
+        values = {"name": self.mentor.user.get_short_name()}
+        match reason:
+            case Reason.day_off:
+                return _("%(name)s has that day off.") % values
+            case Reason.busy:
+                return _("%(name)s is taken then.") % values
+            case Reason.too_short:
+                return _("The hours of %(name)s end too soon for this length.") % values
+            case Reason.off_grid:
+                return _("Sessions of this length start at other times.")
+            case Reason.outside_hours:
+                return _("%(name)s has no hours then.") % values
+            case _other:
+                return self.reason_in_words(reason)
 
     @cached_property
     def days(self):
         since, until = day_range(self.zone, self.first, self.last)
         offer = self.calendar.offer(duration_minutes=self.minutes, since=since, until=until)
-        days = days_of(offer, self.mentor, zone=self.zone, first=self.first, address=self.query.address)
+        days = days_of(
+            offer,
+            self.mentor,
+            zone=self.zone,
+            first=self.first,
+            address=self.query.address,
+            in_words=self.reason_in_words,
+        )
         next_day = None
         for day in reversed(days):
             day.is_today = day.date == self.today
@@ -137,7 +180,20 @@ class Timetable:
                 day.next_is_shown, day.next_address = True, f"#day-{next_day.isoformat()}"
             elif self.later_day:
                 day.next_address = self.later_address
+        if self.has_waiting_lists:
+            mark_full_days(
+                days, self.calendar, viewer=self.query.viewer, zone=self.zone, minutes=self.minutes, now=self.now
+            )
         return days
+
+    @property
+    def days_to_wait_for(self):
+        return [day for day in self.days if day.line]
+
+    @cached_property
+    def held(self):
+        """The times that are held for the viewer, whatever their length."""
+        return held_for(self.query.viewer, self.now, self.mentor) if self.has_waiting_lists else []
 
     @property
     def has_times(self):
@@ -177,11 +233,11 @@ class Timetable:
         return [
             Length(
                 minutes=minutes,
-                price_points=self.mentor.price_points(minutes),
+                price_points=self.price_of(minutes),
                 is_chosen=minutes == self.minutes,
                 address=self._address_of_week(self.first, minutes),
             )
-            for minutes in sorted(self.mentor.session_minutes)
+            for minutes in sorted(self.query.lengths)
         ]
 
     @cached_property
@@ -199,7 +255,7 @@ class Timetable:
             can_be_cancelled_free=cancel_free_until > self.now,
             answer_by=terms.answer_by(self.now, starts_at, settings.REQUEST_EXPIRES_AFTER_HOURS),
             balance_points=self.balance_points,
-            refusal=reason_in_words(reason, self.mentor) if reason else "",
+            refusal=self.refusal_in_words(reason) if reason else "",
         )
 
     @property
@@ -305,8 +361,9 @@ def last_bookable_day(mentor, zone, now):
     return (horizon_end - dt.timedelta(seconds=1)).astimezone(zone).date()
 
 
-def days_of(offer, mentor, *, zone, first, address, day_count=WEEK_DAYS):
-    """The offer as days of the calendar of `zone`, from `first`. `address` makes the link of a start."""
+def days_of(offer, mentor, *, zone, first, address, day_count=WEEK_DAYS, in_words=None):
+    """The offer as days of the calendar of `zone`, from `first`. `address` makes the link of a start, `in_words` the
+    words for a reason."""
     by_date = defaultdict(list)
     for slot in offer.slots:
         by_date[slot.starts_at.astimezone(zone).date()].append(slot.starts_at)
@@ -314,7 +371,7 @@ def days_of(offer, mentor, *, zone, first, address, day_count=WEEK_DAYS):
     for offset in range(day_count):
         date = first + dt.timedelta(days=offset)
         parts = _parts(by_date[date], zone, address)
-        reason = "" if parts else reason_for_day(offer.closed, mentor, zone, date)
+        reason = "" if parts else reason_for_day(offer.closed, mentor, zone, date, in_words)
         days.append(Day(date, is_today=False, parts=parts, reason=reason))
     return days
 
@@ -396,7 +453,7 @@ def _parts(starts, zone, address):
     return [part for part in parts if part.times]
 
 
-def reason_for_day(closed, mentor, zone, date):
+def reason_for_day(closed, mentor, zone, date, in_words=None):
     """Why nothing can be booked on a day without times, in words."""
     since, until = day_range(zone, date, date)
     reasons = [stretch.reason for stretch in closed if stretch.start < until and stretch.end > since]
@@ -405,4 +462,5 @@ def reason_for_day(closed, mentor, zone, date):
     # The morning that is over and the hours that ended read as one thing.
     if set(reasons) == {Reason.notice, Reason.outside_hours}:
         return _("Nothing more this day.")
-    return reason_in_words(min(reasons, key=TELLING_ORDER.index), mentor)
+    telling = min(reasons, key=TELLING_ORDER.index)
+    return in_words(telling) if in_words else reason_in_words(telling, mentor)

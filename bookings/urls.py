@@ -1,16 +1,46 @@
 from django.urls import path
 
-from bookings.views import appointments, availability, booking
+from bookings.views import (
+    appointments,
+    availability,
+    booking,
+    calendar,
+    calendars,
+    chats,
+    day,
+    disputes,
+    moving,
+    scheduling,
+    series,
+    waiting,
+)
 
 app_name = "bookings"
 urlpatterns = [
     path("", appointments.appointment_list, name="list"),
     path("new/<int:mentor_pk>/", booking.choose, name="choose"),
+    path("new/<int:mentor_pk>/wait/", waiting.wait, name="wait"),
+    path("waiting/<int:pk>/leave/", waiting.leave, name="leave_waiting"),
     path("availability/", availability.availability, name="availability"),
+    path("availability/day/", day.day, name="day"),
+    path("calendar/", calendar.calendar, name="calendar"),
+    path("calendar/settings/", calendars.calendar_settings, name="calendar_settings"),
+    path("find/", scheduling.find, name="find"),
+    path("chat/<int:mentor_pk>/", chats.ask, name="chat"),
+    path("requests/", chats.requests, name="requests"),
+    path("<int:pk>/chat-news/", chats.news, name="chat_news"),
     path("<int:pk>/", appointments.appointment_detail, name="detail"),
     path("<int:pk>/confirm/", appointments.confirm, name="confirm"),
     path("<int:pk>/decline/", appointments.decline, name="decline"),
     path("<int:pk>/cancel/", appointments.cancel, name="cancel"),
+    path("<int:pk>/series/confirm/", series.confirm_all, name="confirm_series"),
+    path("<int:pk>/series/cancel/", series.cancel_left, name="cancel_series"),
     path("<int:pk>/complete/", appointments.complete, name="complete"),
     path("<int:pk>/no-show/", appointments.no_show, name="no_show"),
+    path("<int:pk>/move/", moving.move, name="move"),
+    path("<int:pk>/move/accept/", moving.accept, name="accept_move"),
+    path("<int:pk>/move/decline/", moving.decline, name="decline_move"),
+    path("<int:pk>/move/withdraw/", moving.withdraw, name="withdraw_move"),
+    path("<int:pk>/dispute/", disputes.dispute, name="dispute"),
+    path("<int:pk>/dispute/answer/", disputes.answer, name="answer_dispute"),
 ]

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from bookings.models import Dispute
 from mentors.models import MentorProfile
 from notifications.models import OutgoingEmail
 
@@ -41,6 +42,15 @@ def needs_someone(user):
                 waiting,
                 ngettext("%(count)d mentor waits for approval", "%(count)d mentors wait for approval", waiting),
                 reverse("admin:mentors_mentorprofile_changelist", query={"approval__exact": "waiting"}),
+            )
+        )
+    if user.has_perm("bookings.view_dispute"):
+        disputes = Dispute.objects.undecided().count()
+        things.append(
+            (
+                disputes,
+                ngettext("%(count)d dispute waits for a decision", "%(count)d disputes wait for a decision", disputes),
+                reverse("admin:bookings_dispute_changelist", query={"decided": "no"}),
             )
         )
     if user.has_perm("notifications.view_outgoingemail"):

@@ -228,6 +228,8 @@ BASE_URL = env("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
 SIGNUP_GRANT_POINTS = env.int("SIGNUP_GRANT_POINTS", default=100)
 MENTORS_NEED_APPROVAL = env.bool("MENTORS_NEED_APPROVAL", default=True)
 REQUEST_EXPIRES_AFTER_HOURS = env.int("REQUEST_EXPIRES_AFTER_HOURS", default=24)
+CHAT_ANSWER_MINUTES = env.int("CHAT_ANSWER_MINUTES", default=5)
+WAITING_HOLD_MINUTES = env.int("WAITING_HOLD_MINUTES", default=15)
 COMPLETES_AFTER_HOURS = env.int("COMPLETES_AFTER_HOURS", default=24)
 LATE_REFUND_PERCENT = env.int("LATE_REFUND_PERCENT", default=50)
 KNOWLEDGE_IS_PUBLIC = env.bool("KNOWLEDGE_IS_PUBLIC", default=True)
@@ -252,6 +254,11 @@ MATCHING = {
     "response_prior_answers": 5,  # … and how many answers that belief is worth
     "strong_from": 0.25,  # the fit from which a ticket stands in the first band of a mentor's queue
     "climbs_after_days": 2,  # of waiting, by one band each time
+}
+
+# How automatic scheduling weighs time against fit (bookings.scheduling).
+SCHEDULING = {
+    "half_life_days": 4,  # a start so many days later has to be with somebody twice as good
 }
 
 # --- Mail -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -238,9 +239,8 @@ def approve_mentor(profile: MentorProfile, *, by, now: datetime) -> MentorProfil
 
 @transaction.atomic
 def decline_mentor(profile: MentorProfile, *, by, now: datetime, note: str = "") -> MentorProfile:
-    """Do not show the profile to students (any more). Booked sessions stay; `note` tells the mentor why.
-
-    Declining a declined one changes nothing.
+    """Do not show the profile to students (any more), and tell the mentor, with `note` as the why. Booked sessions
+    stay. Declining a declined one changes and tells nothing.
     """
     _ask_staff(by)
     profile = _locked(profile)
@@ -250,6 +250,13 @@ def decline_mentor(profile: MentorProfile, *, by, now: datetime, note: str = "")
     profile.approved_at = None
     profile.approval_note = note
     profile.save(update_fields=["approval", "approved_at", "approval_note"])
+    notify(
+        profile.user,
+        kind=Kind.MENTOR_DECLINED,
+        occasion=f"mentor {profile.pk} {now.isoformat()}",
+        url=reverse("mentors:edit"),
+        context={"mentor": profile},
+    )
     return profile
 
 
@@ -281,6 +288,12 @@ def record_rating(profile: MentorProfile, *, count: int, total: int) -> None:
 def count_completed_session(profile: MentorProfile) -> None:
     """Add one to the sessions completed, safely beside others that do the same."""
     MentorProfile.objects.filter(pk=profile.pk).update(sessions_completed=F("sessions_completed") + 1)
+
+
+def take_back_completed_session(profile: MentorProfile) -> None:
+    """Count one session less, of one that was counted and is disputed now."""
+    counted = MentorProfile.objects.filter(pk=profile.pk, sessions_completed__gt=0)
+    counted.update(sessions_completed=F("sessions_completed") - 1)
 
 
 def record_ticket_figures(

@@ -138,11 +138,14 @@ class Match(NamedTuple):
     reasons: tuple
 
 
-def score(facts: Facts, rarities: Mapping[str, float]) -> Match:
-    """The score of whoever has these facts, for a ticket whose tags have these rarities, its parts and the reasons."""
+def score(facts: Facts, rarities: Mapping[str, float], *, fits: float | None = None) -> Match:
+    """The score of whoever has these facts, for a ticket whose tags have these rarities, its parts and the reasons.
+
+    `fits` is A where no tags decide it.
+    """
     weights = settings.MATCHING
     parts = Parts(
-        fit=fit(facts.proven, rarities),
+        fit=fit(facts.proven, rarities) if fits is None else fits,
         rating=(bayesian_mean(count=facts.rating_count, total=facts.rating_sum) - 1) / 4,
         response=_response(facts.answered, facts.first_response_minutes),
         load=max(0.0, 1 - facts.assigned / facts.capacity) if facts.capacity else 0.0,

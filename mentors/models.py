@@ -333,13 +333,18 @@ class MentorProfile(models.Model):
         return self.first_response_minutes if self.tickets_answered >= RESPONSE_SHOWN_FROM else None
 
     def price_points(self, duration_minutes):
-        """What a session of this length costs: rounded half up, at least 1 point where the rate is above 0."""
-        return max((2 * self.hourly_rate_points * duration_minutes + 60) // 120, 1 if self.hourly_rate_points else 0)
+        return price_of(self.hourly_rate_points, duration_minutes)
 
     @property
     def prices(self):
         """(minutes, points) of every length offered, shortest first."""
         return [(minutes, self.price_points(minutes)) for minutes in sorted(self.session_minutes)]
+
+
+def price_of(hourly_rate_points: int, duration_minutes: int) -> int:
+    """What a session of this length costs: rate × minutes / 60, rounded half up, at least 1 point where the rate is
+    above 0."""
+    return max((2 * hourly_rate_points * duration_minutes + 60) // 120, 1 if hourly_rate_points else 0)
 
 
 class ProvenSkill(models.Model):

@@ -1,6 +1,7 @@
 """Telling people what happened, and what they do with what they were told."""
 
 from contextlib import contextmanager
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -23,13 +24,24 @@ class AlreadySent(Refused):
     message = _("This mail has been sent, or is being sent right now. It does not go out twice.")
 
 
-def notify(recipient, *, kind: str, occasion: str, url: str, context: dict | None = None) -> Notification:
+class Attachment(NamedTuple):
+    """A text file that goes with a mail."""
+
+    name: str
+    type: str
+    text: str
+
+
+def notify(
+    recipient, *, kind: str, occasion: str, url: str, context: dict | None = None, attachment: Attachment | None = None
+) -> Notification:
     """Tell `recipient` what happened, in the page and by mail, as part of the caller's transaction.
 
     The same `occasion` of the same `kind` is told a person once: the second call returns the first notification and
     sends nothing. The words are those of `notifications/<kind>.txt`: its first line the title, the rest the body;
     plain text (nothing is escaped), in the recipient's language, its times in the recipient's zone, whose name is
-    `zone`. `url` is the path of the page it is about. The mail leaves after the commit, and never when that fails.
+    `zone`. `url` is the path of the page it is about. The mail leaves after the commit, and never when that fails;
+    `attachment` goes with it.
     """
     if not is_local_path(url):
         raise ValueError(f"A notification points to a page of this site, not to {url!r}.")
@@ -42,7 +54,7 @@ def notify(recipient, *, kind: str, occasion: str, url: str, context: dict | Non
                     recipient=recipient, kind=kind, occasion=occasion, title=title, body=body, url=url
                 )
                 if recipient.is_active:
-                    _promise_mail(notification)
+                    _promise_mail(notification, attachment)
                 return notification
         except IntegrityError:
             told = Notification.objects.filter(recipient=recipient, kind=kind, occasion=occasion).first()
@@ -76,12 +88,13 @@ def mark_all_read(recipient, *, now, up_to: int | None = None) -> int:
 
 def send_again(email, *, now):
     """Give a mail that failed a fresh start, to the address that its recipient has today."""
+    address = email.notification.recipient.email if email.notification else email.to
     with transaction.atomic():
         restarted = OutgoingEmail.objects.filter(
             pk=email.pk, status__in=[OutgoingEmail.Status.FAILED, OutgoingEmail.Status.WAITING]
         ).update(
             status=OutgoingEmail.Status.WAITING,
-            to=email.notification.recipient.email,
+            to=address,
             attempts=0,
             next_attempt_at=now,
         )
@@ -111,20 +124,42 @@ def _words(kind, context):
     return (title if len(title) <= longest else title[: longest - 1] + "…"), body.strip()
 
 
-def _promise_mail(notification):
-    OutgoingEmail.objects.create(
+def mail_stranger(address: str, *, kind: str, link: str, context: dict | None = None) -> OutgoingEmail:
+    """Mail somebody who has no account here, as part of the caller's transaction, in the words of
+    `notifications/<kind>.txt`. `link` is the path of the page it leads to. Not once, but as often as it is called: the
+    caller sees to it that nobody is pestered."""
+    title, body = _words(kind, {"zone": timezone.get_current_timezone_name(), **(context or {})})
+    return _promise(address, subject=title, body=_mail_text(title, body, settings.BASE_URL + link, has_account=False))
+
+
+def _promise_mail(notification, attachment):
+    link = settings.BASE_URL + notification.get_absolute_url()
+    return _promise(
+        notification.recipient.email,
         notification=notification,
-        to=notification.recipient.email,
         subject=notification.title,
-        body=render_to_string(
-            "notifications/email.txt",
-            {
-                "notification": notification,
-                "link": settings.BASE_URL + notification.get_absolute_url(),
-                "site_name": settings.SITE_NAME,
-                "site_url": settings.BASE_URL,
-            },
-        ),
+        body=_mail_text(notification.title, notification.body, link),
+        attachment=attachment,
+    )
+
+
+def _mail_text(title, body, link, *, has_account=True):
+    context = {"title": title, "body": body, "link": link, "has_account": has_account}
+    return render_to_string(
+        "notifications/email.txt", context | {"site_name": settings.SITE_NAME, "site_url": settings.BASE_URL}
+    )
+
+
+def _promise(address, *, subject, body, notification=None, attachment=None):
+    email = OutgoingEmail.objects.create(
+        notification=notification,
+        to=address,
+        subject=subject,
+        body=body,
+        attachment_name=attachment.name if attachment else "",
+        attachment_type=attachment.type if attachment else "",
+        attachment_text=attachment.text if attachment else "",
         message_id=make_msgid(domain=urlsplit(settings.BASE_URL).hostname),
     )
     transaction.on_commit(lambda: outbox.wake(), robust=True)
+    return email

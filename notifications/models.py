@@ -15,6 +15,21 @@ class Kind(models.TextChoices):
     APPOINTMENT_EXPIRED = "appointment_expired", _("A request expired")
     APPOINTMENT_COMPLETED = "appointment_completed", _("A session was completed")
     APPOINTMENT_NO_SHOW = "appointment_no_show", _("A student did not come")
+    APPOINTMENT_SERIES = "appointment_series", _("A series of sessions was booked")
+    SERIES_CANCELLED = "series_cancelled", _("The rest of a series was cancelled")
+    APPOINTMENT_REMINDER = "appointment_reminder", _("A session is near")
+    APPOINTMENT_DISPUTED = "appointment_disputed", _("A session is disputed")
+    DISPUTE_DECIDED = "dispute_decided", _("A dispute was decided")
+    MOVE_PROPOSED = "move_proposed", _("Another time was proposed")
+    MOVE_DECLINED = "move_declined", _("Another time was declined")
+    MOVE_ENDED = "move_ended", _("A proposed time was withdrawn or not answered")
+    APPOINTMENT_MOVED = "appointment_moved", _("A session was moved")
+    WAITING_OFFER = "waiting_offer", _("A time on a full day is held")
+    WAITING_OVER = "waiting_over", _("A held time was passed on")
+    CALENDAR_BROKEN = "calendar_broken", _("An imported calendar cannot be read")
+    GROUP_INVITED = "group_invited", _("An invitation to a project group")
+    GROUP_CHANGED = "group_changed", _("A change in a project group")
+    GROUP_CONTRIBUTION = "group_contribution", _("Points for a project group")
     TICKET_ACCEPTED = "ticket_accepted", _("A mentor took a ticket")
     TICKET_RELEASED = "ticket_released", _("A ticket went back to the queue")
     TICKET_REPLY = "ticket_reply", _("A reply to a ticket")
@@ -26,6 +41,7 @@ class Kind(models.TextChoices):
     TICKET_CLOSES_SOON = "ticket_closes_soon", _("A solved ticket closes soon")
     REVIEW_RECEIVED = "review_received", _("A review was received")
     MENTOR_APPROVED = "mentor_approved", _("A mentor profile was approved")
+    MENTOR_DECLINED = "mentor_declined", _("A mentor profile was declined")
 
 
 class NotificationQuerySet(models.QuerySet):
@@ -85,10 +101,21 @@ class OutgoingEmail(models.Model):
 
     OPEN = (Status.WAITING, Status.SENDING)
 
-    notification = models.OneToOneField(Notification, on_delete=models.CASCADE, related_name="email")
+    notification = models.OneToOneField(
+        Notification,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="email",
+        help_text=_("Empty: to somebody who has no account here."),
+    )
     to = models.EmailField()
     subject = models.CharField(max_length=200)
     body = models.TextField()
+    # One file that goes with it, as text: what was true when it was promised, whenever it is sent.
+    attachment_name = models.CharField(max_length=100, blank=True)
+    attachment_type = models.CharField(max_length=100, blank=True)
+    attachment_text = models.TextField(blank=True)
     message_id = models.CharField(max_length=200, unique=True, help_text=_("The same at every attempt."))
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)

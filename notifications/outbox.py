@@ -11,6 +11,9 @@ import logging
 import smtplib
 import threading
 from collections import Counter
+from email.encoders import encode_base64
+from email.message import Message
+from email.mime.base import MIMEBase
 
 from django.conf import settings
 from django.core import mail
@@ -78,7 +81,7 @@ def claim(pk, now) -> OutgoingEmail | None:
 
 def _deliver(email, connection, now):
     """Make one attempt. Returns the state the mail is in after it, and whether the mail server can be reached."""
-    if not email.notification.recipient.is_active:
+    if email.notification and not email.notification.recipient.is_active:
         return _record(email, OutgoingEmail.Status.SKIPPED, last_error="The account is deactivated."), True
     try:
         message = _message(email, connection)
@@ -107,7 +110,6 @@ def _record(email, status, **fields):
 
 
 def _message(email, connection):
-    recipient = email.notification.recipient
     message = mail.EmailMultiAlternatives(
         subject=email.subject,
         body=email.body,
@@ -115,19 +117,40 @@ def _message(email, connection):
         connection=connection,
         headers={"Message-ID": email.message_id, "Auto-Submitted": "auto-generated"},
     )
-    with translation.override(recipient.language):
-        html = render_to_string(
+    if email.notification:
+        message.attach_alternative(_html(email.notification), "text/html")
+    if email.attachment_name:
+        message.attach(_attachment(email))
+    return message
+
+
+def _html(notification):
+    language = notification.recipient.language
+    with translation.override(language):
+        return render_to_string(
             "notifications/email.html",
             {
-                "notification": email.notification,
-                "language": recipient.language,
-                "link": settings.BASE_URL + email.notification.get_absolute_url(),
+                "notification": notification,
+                "language": language,
+                "link": settings.BASE_URL + notification.get_absolute_url(),
                 "site_name": settings.SITE_NAME,
                 "site_url": settings.BASE_URL,
             },
         )
-    message.attach_alternative(html, "text/html")
-    return message
+
+
+def _attachment(email):
+    """The file as a MIME part; its type may have parameters (`text/calendar; method=REQUEST`)."""
+    head = Message()
+    head["Content-Type"] = email.attachment_type
+    part = MIMEBase(head.get_content_maintype(), head.get_content_subtype())
+    for name, value in head.get_params()[1:]:
+        part.set_param(name, value)
+    part.set_param("charset", "utf-8")
+    part.set_payload(email.attachment_text.encode())
+    encode_base64(part)
+    part.add_header("Content-Disposition", "attachment", filename=email.attachment_name)
+    return part
 
 
 def _is_permanent(error):

@@ -13,6 +13,7 @@ HEIGHT = {app: height for height, names in enumerate(LAYERS) for app in names.sp
 # Every page that opens without signing in. A route that is not here needs a login, and nobody adds one unnoticed.
 PUBLIC_PAGES = {
     "home",
+    "groups:join",  # what an invitation is about; joining needs an account
     "accounts:switch_timezone",
     "account_signup",
     "account_login",
@@ -31,6 +32,7 @@ PUBLIC_PAGES = {
     "knowledge:short",
     "knowledge:article",
     "tickets:attachment",
+    "calendar:feed",  # whoever has its address, which is a secret
 }
 
 

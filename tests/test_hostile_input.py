@@ -12,7 +12,7 @@ import logging
 import re
 import zlib
 from html.parser import HTMLParser
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from django.core import mail
@@ -74,27 +74,39 @@ def world(db, monkeypatch):
 PAGES = {
     "visitor": """
         home  account_login  account_signup  account_reset_password  account_reset_password_from_key:uid-key
-        account_confirm_email:key  account_inactive  knowledge:list  knowledge:article:slug
+        groups:join:way  account_confirm_email:key  account_inactive  knowledge:list  knowledge:article:slug
     """,
     "ann": """
+        groups:list  groups:create  groups:detail:team  groups:edit:team  groups:dissolve:team  groups:remove:team-max
+        groups:hand_over:team-max  wallets:group:team  wallets:group_csv:team  wallets:contribute:team
+        wallets:give_back:team
         dashboard  accounts:profile  account_email  account_change_password  account_reauthenticate  usersessions_list
         mfa_index  mfa_activate_totp  account_logout  mentors:list  mentors:tags  mentors:detail:max  bookings:list
-        bookings:choose:max  bookings:detail:asked  bookings:cancel:asked  feedback:create:held  feedback:edit:review
+        bookings:find  bookings:choose:max  bookings:chat:max  bookings:detail:asked  bookings:cancel:asked
+        bookings:cancel_series:weekly
+        feedback:create:held  feedback:edit:review
         feedback:of_mentor:max  wallets:statement  wallets:statement_csv  notifications:list  tickets:list
         tickets:create  tickets:discard_draft  tickets:detail:open  tickets:detail:taken  tickets:detail:solved
         tickets:edit:open  tickets:delete:open  tickets:reopen:solved  tickets:mentors:open
         feedback:create_for_ticket:article
+        bookings:calendar  bookings:dispute:running  bookings:detail:disputed
     """,
-    "sam": "mentors:create  knowledge:list  knowledge:article:slug  knowledge:bookmarks",
+    "sam": "groups:join:way  mentors:create  knowledge:list  knowledge:article:slug  knowledge:bookmarks",
     "max": """
-        dashboard  mentors:edit  mentors:detail:max  bookings:availability  bookings:detail:asked
-        bookings:detail:running  bookings:decline:asked  bookings:no_show:running  feedback:create:held
+        groups:detail:team  groups:leave:team
+        dashboard  mentors:edit  mentors:detail:max  bookings:availability  bookings:day  bookings:detail:asked
+        bookings:calendar_settings  bookings:calendar  bookings:answer_dispute:disputed  bookings:detail:disputed
+        bookings:detail:running  bookings:decline:asked  bookings:no_show:running  bookings:move:asked
+        feedback:create:held
         tickets:queue  tickets:detail:open  tickets:detail:taken  tickets:release:taken  tickets:edit_reply:answer
     """,
     "ada": """
+        admin:accounts_projectgroup_hand_over:team  admin:accounts_projectgroup_dissolve:team
+        admin:wallets_wallet_grant:?team
         admin:index  admin:wallets_wallet_grant:?ann  admin:wallets_transaction_reverse:grant
         admin:mentors_tag_merge:tag  admin:bookings_appointment_cancel:?asked  admin:auth_user_password_change:ann
         admin:autocomplete:?tags  tickets:detail:taken  admin:tickets_ticket_reassign:taken
+        admin:bookings_dispute_decide:dispute
     """,
 }
 
@@ -106,8 +118,10 @@ def pages(world, *people):
             route, _colon, of = page.rpartition(":")
             yield person, world.address(route, of) if of in world.named else world.address(page)
         if person == "ann":
+            yield person, reverse("bookings:find") + "?duration=60&price=100"
             choose = world.address("bookings:choose", "max")
-            yield person, choose + next(link for link in read(world, "ann", choose).links if "start=" in link)
+            start = next(link for link in read(world, "ann", choose).links if "start=" in link)
+            yield person, urljoin(choose, start)
         if person == "ada":
             for row in world.objects:
                 label = f"admin:{row._meta.app_label}_{row._meta.model_name}"
@@ -252,7 +266,9 @@ def test_what_was_typed_is_kept_when_it_is_refused(world):
     ]:
         route, _colon, name = of.rpartition(":")
         address = world.address(route, name) if name in world.named else world.address(of)
-        response = world.ask(person, "POST", choose + soon if of.startswith("bookings:choose") else address, sent)
+        response = world.ask(
+            person, "POST", urljoin(choose, soon) if of.startswith("bookings:choose") else address, sent
+        )
         assert response.status_code == 422, of
         count = response.content.decode().count("Ann’s &lt;question&gt; &amp; more")
         assert count >= len(kept.split(" and ")), of

@@ -22,10 +22,27 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from accounts.actions import create_invitation_link
+from accounts.groups import invitation_token
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, UserFactory
-from bookings.models import Appointment, AppointmentQuerySet, DateOverride
-from bookings.tests.factories import AppointmentFactory, WeeklyHoursFactory
+from accounts.tests.group_factories import make_group
+from bookings.actions import replace_feed
+from bookings.feeds import token_of
+from bookings.models import (
+    Appointment,
+    AppointmentQuerySet,
+    AppointmentSeries,
+    DateOverride,
+    Dispute,
+    MoveProposal,
+)
+from bookings.tests.factories import (
+    AppointmentFactory,
+    BusyTimeFactory,
+    WaitingListEntryFactory,
+    WeeklyHoursFactory,
+)
 from feedback.tests.factories import ReviewFactory
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory, TagFactory
@@ -104,6 +121,32 @@ accounts:profile                     -        GET     in      200 200 200 200  2
 accounts:profile                     -        POST    in      200 200 200 200  200 200
 accounts:switch_timezone             -        GET     405     405 405 405 405  405 405
 accounts:switch_timezone             -        POST    302     302 302 302 302  302 302
+groups:list                          -        GET     in      200 200 200 200  200 200
+groups:list                          -        POST    in      405 405 405 405  405 405
+groups:create                        -        GET     in      200 200 200 200  200 200
+groups:create                        -        POST    in      422 422 422 422  422 422
+groups:detail                        team     GET     in      200 200 404 404  200 200
+groups:detail                        team     POST    in      405 405 405 405  405 405
+groups:edit                          team     GET     in      200 403 404 404  403 403
+groups:edit                          team     POST    in      422 403 404 404  403 403
+groups:invite                        team     GET     in      405 405 405 405  405 405
+groups:invite                        team     POST    in      422 403 404 404  403 403
+groups:create_link                   team     GET     in      405 405 405 405  405 405
+groups:create_link                   team     POST    in      302 403 404 404  403 403
+groups:revoke                        team-way GET     in      405 405 405 405  405 405
+groups:revoke                        team-way POST    in      302 403 404 404  403 403
+groups:leave                         team     GET     in      409 200 404 404  403 403
+groups:leave                         team     POST    in      409 302 404 404  403 403
+groups:remove                        team-max GET     in      200 403 404 404  403 403
+groups:remove                        team-max POST    in      302 403 404 404  403 403
+groups:hand_over                     team-max GET     in      200 403 404 404  403 403
+groups:hand_over                     team-max POST    in      302 403 404 404  403 403
+groups:dissolve                      team     GET     in      200 403 404 404  403 200
+groups:dissolve                      team     POST    in      302 403 404 404  403 302
+groups:join                          way      GET     200     302 302 200 200  200 200
+groups:join                          way      POST    in      302 302 302 302  302 302
+groups:join                          key      GET     404     404 404 404 404  404 404
+groups:join                          key      POST    404     404 404 404 404  404 404
 mentors:list                         -        GET     in      200 200 200 200  200 200
 mentors:list                         -        POST    in      200 200 200 200  200 200
 mentors:tags                         -        GET     in      200 200 200 200  200 200
@@ -120,24 +163,70 @@ mentors:detail                       nora     GET     in      404 404 404 404  2
 mentors:detail                       nora     POST    in      404 404 404 404  200 200
 bookings:list                        -        GET     in      200 200 200 200  200 200
 bookings:list                        -        POST    in      405 405 405 405  405 405
+bookings:find                        -        GET     in      200 200 200 200  200 200
+bookings:find                        -        POST    in      422 422 422 422  422 422
 bookings:choose                      max      GET     in      200 200 200 200  200 200
 bookings:choose                      max      POST    in      422 409 422 422  422 422
 bookings:choose                      nora     GET     in      404 404 404 404  200 200
 bookings:choose                      nora     POST    in      404 404 404 404  409 409
+bookings:wait                        max      GET     in      405 405 405 405  405 405
+bookings:wait                        max      POST    in      422 422 422 422  422 422
+bookings:wait                        nora     GET     in      405 405 405 405  405 405
+bookings:wait                        nora     POST    in      404 404 404 404  422 422
+bookings:leave_waiting               line     GET     in      405 405 405 405  405 405
+bookings:leave_waiting               line     POST    in      302 404 404 404  404 404
 bookings:availability                -        GET     in      403 200 403 200  403 403
 bookings:availability                -        POST    in      403 302 403 302  403 403
+bookings:day                         -        GET     in      403 200 403 200  403 403
+bookings:day                         -        POST    in      405 405 405 405  405 405
+bookings:calendar                    -        GET     in      200 200 200 200  200 200
+bookings:calendar                    -        POST    in      405 405 405 405  405 405
+bookings:calendar_settings           -        GET     in      200 200 200 200  200 200
+bookings:calendar_settings           -        POST    in      302 302 302 302  302 302
+calendar:feed                        feed     GET     200     200 200 200 200  200 200
+calendar:feed                        feed     POST    405     405 405 405 405  405 405
+calendar:feed                        no-feed  GET     404     404 404 404 404  404 404
+calendar:feed                        no-feed  POST    405     405 405 405 405  405 405
 bookings:detail                      asked    GET     in      200 200 404 404  200 200
 bookings:detail                      asked    POST    in      405 405 405 405  405 405
+bookings:chat                        max      GET     in      200 200 200 200  200 200
+bookings:chat                        max      POST    in      422 409 422 422  422 422
+bookings:chat                        nora     GET     in      404 404 404 404  200 200
+bookings:chat                        nora     POST    in      404 404 404 404  409 409
+bookings:chat_news                   asked    GET     in      302 302 404 404  302 302
+bookings:chat_news                   asked    POST    in      405 405 405 405  405 405
+bookings:requests                    -        GET     in      302 302 302 302  302 302
+bookings:requests                    -        POST    in      405 405 405 405  405 405
 bookings:confirm                     asked    GET     in      405 405 405 405  405 405
 bookings:confirm                     asked    POST    in      403 302 404 404  403 403
 bookings:decline                     asked    GET     in      403 200 404 404  403 403
 bookings:decline                     asked    POST    in      403 302 404 404  403 403
 bookings:cancel                      asked    GET     in      200 200 404 404  200 200
 bookings:cancel                      asked    POST    in      302 302 404 404  302 302
+bookings:confirm_series              weekly   GET     in      405 405 405 405  405 405
+bookings:confirm_series              weekly   POST    in      403 302 404 404  403 403
+bookings:cancel_series               weekly   GET     in      200 200 404 404  200 200
+bookings:cancel_series               weekly   POST    in      302 302 404 404  302 302
 bookings:complete                    running  GET     in      405 405 405 405  405 405
 bookings:complete                    running  POST    in      403 302 404 404  403 403
 bookings:no_show                     running  GET     in      403 200 404 404  403 403
 bookings:no_show                     running  POST    in      403 302 404 404  403 403
+bookings:move                        asked    GET     in      409 200 404 404  403 403
+bookings:move                        asked    POST    in      409 422 404 404  403 403
+bookings:accept_move                 asked    GET     in      405 405 405 405  405 405
+bookings:accept_move                 asked    POST    in      409 409 404 404  403 403
+bookings:decline_move                asked    GET     in      405 405 405 405  405 405
+bookings:decline_move                asked    POST    in      409 409 404 404  403 403
+bookings:withdraw_move               asked    GET     in      405 405 405 405  405 405
+bookings:withdraw_move               asked    POST    in      409 409 404 404  403 403
+bookings:dispute                     running  GET     in      200 403 404 404  403 403
+bookings:dispute                     running  POST    in      422 403 404 404  403 403
+bookings:dispute                     disputed GET     in      409 403 404 404  403 403
+bookings:dispute                     disputed POST    in      409 403 404 404  403 403
+bookings:answer_dispute              disputed GET     in      403 200 404 404  403 403
+bookings:answer_dispute              disputed POST    in      403 422 404 404  403 403
+bookings:answer_dispute              running  GET     in      403 409 404 404  403 403
+bookings:answer_dispute              running  POST    in      403 409 404 404  403 403
 tickets:list                         -        GET     in      200 200 200 200  200 200
 tickets:list                         -        POST    in      405 405 405 405  405 405
 tickets:create                       -        GET     in      200 200 200 200  200 200
@@ -192,6 +281,10 @@ tickets:publish                      open     GET     in      405 405 405 405  4
 tickets:publish                      open     POST    in      302 403 404 403  403 403
 tickets:publish                      article  GET     in      405 405 405 405  405 405
 tickets:publish                      article  POST    in      302 403 404 404  403 403
+tickets:share                        open     GET     in      405 405 405 405  405 405
+tickets:share                        open     POST    in      302 403 404 403  403 403
+tickets:share                        solved   GET     in      405 405 405 405  405 405
+tickets:share                        solved   POST    in      302 403 404 404  403 403
 tickets:mentors                      open     GET     in      200 403 404 403  200 200
 tickets:mentors                      open     POST    in      405 405 405 405  405 405
 tickets:mentors                      taken    GET     in      200 403 404 403  200 200
@@ -248,6 +341,14 @@ wallets:statement                    -        GET     in      200 200 200 200  2
 wallets:statement                    -        POST    in      405 405 405 405  405 405
 wallets:statement_csv                -        GET     in      200 200 200 200  200 200
 wallets:statement_csv                -        POST    in      405 405 405 405  405 405
+wallets:group                        team     GET     in      200 200 404 404  404 404
+wallets:group                        team     POST    in      405 405 405 405  405 405
+wallets:group_csv                    team     GET     in      200 200 404 404  404 404
+wallets:group_csv                    team     POST    in      405 405 405 405  405 405
+wallets:contribute                   team     GET     in      200 200 404 404  404 404
+wallets:contribute                   team     POST    in      422 422 404 404  404 404
+wallets:give_back                    team     GET     in      200 403 404 404  404 404
+wallets:give_back                    team     POST    in      422 403 404 404  404 404
 notifications:list                   -        GET     in      200 200 200 200  200 200
 notifications:list                   -        POST    in      405 405 405 405  405 405
 notifications:read_all               -        GET     in      405 405 405 405  405 405
@@ -262,10 +363,18 @@ notifications:read                   notice   POST    in      302 404 404 404  4
 # lacks a permission gets 403, everybody else the way to the sign-in page.
 ADMIN = {
     "account.emailaddress": "change delete",
+    "accounts.projectgroup": "",
     "accounts.user": "add change",
     "auth.group": "add change delete",
     "bookings.appointment": "",
+    "bookings.appointmentseries": "",
+    "bookings.busytime": "",
+    "bookings.calendarimport": "",
+    "bookings.calendarsettings": "",
     "bookings.dateoverride": "",
+    "bookings.dispute": "",
+    "bookings.moveproposal": "",
+    "bookings.waitinglistentry": "",
     "bookings.weeklyhours": "",
     "feedback.review": "",
     "mentors.mentorprofile": "change delete",
@@ -314,12 +423,20 @@ admin:auth_user_password_change      ada      GET     in      in  403 403 200
 admin:auth_user_password_change      ada      POST    in      in  403 403 200
 admin:wallets_wallet_grant           ?ann     GET     in      in  403 403 200
 admin:wallets_wallet_grant           ?ann     POST    in      in  403 403 200
+admin:wallets_wallet_grant           ?team    GET     in      in  403 403 200
+admin:wallets_wallet_grant           ?team    POST    in      in  403 403 200
+admin:accounts_projectgroup_hand_over team    GET     in      in  403 403 200
+admin:accounts_projectgroup_hand_over team    POST    in      in  403 403 422
+admin:accounts_projectgroup_dissolve team     GET     in      in  403 403 200
+admin:accounts_projectgroup_dissolve team     POST    in      in  403 403 302
 admin:wallets_transaction_reverse    grant    GET     in      in  403 403 200
 admin:wallets_transaction_reverse    grant    POST    in      in  403 403 200
 admin:mentors_tag_merge              tag      GET     in      in  403 403 200
 admin:mentors_tag_merge              tag      POST    in      in  403 403 422
 admin:bookings_appointment_cancel    ?asked   GET     in      in  403 403 200
 admin:bookings_appointment_cancel    ?asked   POST    in      in  403 403 200
+admin:bookings_dispute_decide        dispute  GET     in      in  403 403 200
+admin:bookings_dispute_decide        dispute  POST    in      in  403 403 422
 admin:tickets_ticket_reassign        taken    GET     in      in  403 403 200
 admin:tickets_ticket_reassign        taken    POST    in      in  403 403 200
 """
@@ -403,7 +520,22 @@ class World:
         running = AppointmentFactory(**session, starts_at=now - dt.timedelta(minutes=20))
         held = AppointmentFactory(**session, status=Appointment.Status.COMPLETED, starts_at=now - day)
         reviewed = AppointmentFactory(**session, status=Appointment.Status.COMPLETED, starts_at=now - 2 * day)
+        wrong = AppointmentFactory(**session, status=Appointment.Status.DISPUTED, starts_at=now - 3 * day)
+        series = AppointmentSeries.objects.create(mentor=mentor, booked_by=ann, weeks=2)
+        of_series = {**session, "series": series, "status": Appointment.Status.REQUESTED}
+        weekly, _next_week = [AppointmentFactory(**of_series, starts_at=now + days * day) for days in (5, 12)]
+        dispute = Dispute.objects.create(appointment=wrong, opened_by=ann, reason="Nobody came.", was_completed=False)
+        proposal = MoveProposal.objects.create(
+            appointment=asked,
+            proposed_by=mentor.user,
+            by_mentor=True,
+            starts_at=now + 3 * day,
+            ends_at=now + 3 * day + dt.timedelta(hours=1),
+            price_points=0,
+            answer_by=now + day,
+        )
         review = ReviewFactory(appointment=reviewed, waiting=True, created_at=now)
+        chosen = replace_feed(ann)
         notice = NotificationFactory(recipient=ann)
         grant = grant_points(ann, points=5, by=ada, note="Welcome")
         user_type = ContentType.objects.get_for_model(User).pk
@@ -414,12 +546,19 @@ class World:
         article = TicketFactory(**tickets, closed=True, mentor=mentor)
         answer = ReplyFactory(ticket=taken, author=mentor.user, created_at=now)
         file = AttachmentFactory(ticket=taken)
+        team = make_group(ann, mentor.user)
+        way = create_invitation_link(team, by=ann, now=now)
         public_file = AttachmentFactory(ticket=article)
+        place = WaitingListEntryFactory(mentor=mentor, student=ann, date=(now + 4 * day).date())
         self.named = {
             "": ([], {}),
+            "line": ([place.pk], {}),
             "asked": ([asked.pk], {}),
             "running": ([running.pk], {}),
+            "weekly": ([weekly.pk], {}),
             "held": ([held.pk], {}),
+            "disputed": ([wrong.pk], {}),
+            "dispute": ([dispute.pk], {}),
             "review": ([review.pk], {}),
             "notice": ([notice.pk], {}),
             "open": ([waiting.pk], {}),
@@ -432,6 +571,11 @@ class World:
             "public": ([public_file.key], {}),
             "max": ([mentor.pk], {}),
             "nora": ([unlisted.pk], {}),
+            "team": ([team.pk], {}),
+            "team-max": ([team.pk, mentor.user.pk], {}),
+            "team-way": ([team.pk, way.pk], {}),
+            "way": ([invitation_token(way)], {}),
+            "?team": ([], {"groups": team.pk}),
             "missing": ([MISSING], {}),
             "ann": ([ann.pk], {}),
             "ada": ([ada.pk], {}),
@@ -444,6 +588,8 @@ class World:
             "key": (["nonsense"], {}),
             "uid-key": (["1", "nonsense"], {}),
             "app": (["bookings"], {}),
+            "feed": ([token_of(chosen)], {}),
+            "no-feed": (["nonsense"], {}),
         }
         self.objects = [
             asked,
@@ -462,12 +608,20 @@ class World:
             OutgoingEmailFactory(notification=notice),
             WeeklyHoursFactory(mentor=mentor),
             DateOverride.objects.create(mentor=mentor, date=now.date()),
+            dispute,
+            proposal,
+            place,
+            BusyTimeFactory(entry__mentor=otto.mentor_profile, entry__student=ann, entry__date=(now + 5 * day).date()),
+            chosen,
+            mentor.calendar_imports.create(url="https://calendar.example.org/secret.ics"),
+            series,
             waiting,
             answer,
             file,
             DraftFactory(student=ann),
             UpvoteFactory(ticket=article, user=sam),
             BookmarkFactory(ticket=article, user=sam),
+            team,
         ]
 
     def address(self, route, of=""):
@@ -584,7 +738,8 @@ def test_other_methods_answer_like_those_of_the_table_or_not_at_all(world):
 def readable(response):
     """All that could tell one answer from another, without what differs each time."""
     body = re.sub(rb"[0-9A-Za-z]{64}", b"a token", response.content_as_read)
-    return response.status_code, sorted(response.headers.items()), body
+    headers = [(name, value) for name, value in response.headers.items() if name != "Expires"]  # the second it was asked
+    return response.status_code, sorted(headers), body
 
 
 def told_apart(world, table):

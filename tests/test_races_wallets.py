@@ -255,7 +255,8 @@ def careless_payment(escrow, *, to, percent):
 def pay_or_return(escrow, *, to, percent):
     if percent == 100:
         return release_hold(escrow, by=None, subject=None)
-    return capture_hold(escrow, to=to, by=None, subject=None, return_percent=percent)
+    held = 31
+    return capture_hold(escrow, to=to, by=None, subject=None, return_points=held * percent // 100)
 
 
 def race_for_one_hold(settle):

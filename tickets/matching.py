@@ -60,7 +60,7 @@ def mentors_for(ticket, *, now: dt.datetime, limit: int = 5) -> list[MentorMatch
     it, did not ask it and have not had it yet. Eight queries."""
     names = {tag.pk: tag.name for tag in ticket.tags.all()}
     rarity = {names[tag]: value for tag, value in rarities(names).items()}
-    proven = _proven_by_mentor(names, now)
+    proven = proven_by_mentor(names, now)
     helped = set(
         Ticket.objects.filter(student=ticket.student_id, status__in=Ticket.SOLVED).values_list("mentor", flat=True)
     )
@@ -103,8 +103,9 @@ def _ids_with(tags):
     return Expertise.objects.filter(tag__in=list(tags)).values("mentorprofile")
 
 
-def _proven_by_mentor(names, now):
-    """Mentor's id → name of each of these tags that they list → what solved tickets prove. `names` by tag id."""
+def proven_by_mentor(names, now):
+    """Mentor's id → name of each of these tags that they list → what solved tickets prove. `names` by tag id. Two
+    queries."""
     proven = {}
     for mentor, tag in Expertise.objects.filter(tag__in=list(names)).values_list("mentorprofile_id", "tag_id"):
         proven.setdefault(mentor, {})[names[tag]] = 0.0

@@ -102,6 +102,7 @@ def _digest_of_state(ticket):
         ticket.is_public,
         ticket.hidden_at,
         ticket.edited_at,
+        ticket.group_id,
     )
 
 

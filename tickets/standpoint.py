@@ -20,6 +20,8 @@ CHANGES_NOTHING = (
     TicketEvent.Kind.EDITED,
     TicketEvent.Kind.PUBLISHED,
     TicketEvent.Kind.UNPUBLISHED,
+    TicketEvent.Kind.SHARED,
+    TicketEvent.Kind.UNSHARED,
     TicketEvent.Kind.HIDDEN,
     TicketEvent.Kind.SHOWN,
 )
@@ -173,6 +175,24 @@ class Standpoint:
     @cached_property
     def can_publish(self):
         return self.ticket.can_be_published_by(self.viewer)
+
+    @cached_property
+    def can_share(self):
+        """Whether the viewer says which group may read it, and has one or has said so before."""
+        has_choice = bool(self.ticket.group_id or self.viewer.group_ids)
+        return has_choice and self.ticket.can_be_shared_by(self.viewer)
+
+    @property
+    def reads_as_member(self):
+        """Whether it is the group that lets the viewer in, and nothing else."""
+        return self.ticket.group_id in self.viewer.group_ids and not (
+            self.takes_part or self.is_staff or self.viewer.is_mentor
+        )
+
+    @property
+    def only_reads(self):
+        """Whether the viewer may look at it, and nothing more."""
+        return not (self.takes_part or self.is_staff or self.can_accept)
 
     @property
     def can_note(self):

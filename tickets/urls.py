@@ -20,6 +20,7 @@ urlpatterns = [
     path("<int:pk>/reopen/", ticket.reopen, name="reopen"),
     path("<int:pk>/close/", ticket.close, name="close"),
     path("<int:pk>/publish/", ticket.publish, name="publish"),
+    path("<int:pk>/share/", ticket.share, name="share"),
     path("<int:pk>/mentors/", queue.mentors, name="mentors"),
     path("<int:pk>/conversation/", conversation.conversation, name="conversation"),
     path("<int:pk>/reply/", conversation.reply, name="reply"),

@@ -12,9 +12,20 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.actions import lock_group
+from accounts.models import ProjectGroup
+from mentorbook.locks import patiently
 from mentorbook.readonly import ReadOnlyAdmin, ReadOnlyInline, admin_link
 from mentorbook.refusals import form_status, refusals_on
-from wallets.actions import adjust_points, grant_points, reverse_transaction
+from wallets.actions import (
+    adjust_points,
+    grant_points,
+    issuance_wallet,
+    lock_wallets,
+    reverse_transaction,
+    wallet_of,
+    wallet_of_group,
+)
 from wallets.forms import GrantForm, NoteForm
 from wallets.models import Transaction, Transfer, Wallet
 
@@ -27,19 +38,20 @@ def may_grant(request):
     return request.user.has_perm("wallets.grant_points")
 
 
-def to_grant_page(request, people_ids):
-    """Go to the page that grants points to these people."""
+def to_grant_page(request, people_ids, group_ids=()):
+    """Go to the page that grants points to these people and project groups."""
     if not may_grant(request):
         raise PermissionDenied
-    ids = list(people_ids[: MOST_PEOPLE + 1])
-    if not ids:
-        messages.warning(request, _("None of these wallets belongs to a person."))
+    chosen = {"people": list(people_ids[: MOST_PEOPLE + 1]), "groups": list(group_ids[: MOST_PEOPLE + 1])}
+    if not any(chosen.values()):
+        messages.warning(request, _("None of these wallets belongs to a person or a group."))
         return None
-    if len(ids) > MOST_PEOPLE:
+    if sum(map(len, chosen.values())) > MOST_PEOPLE:
         text = _("Choose at most %(most)d people at once; for more there is the command grant_points with a CSV file.")
         messages.error(request, text % {"most": MOST_PEOPLE})
         return None
-    return redirect(f"{reverse('admin:wallets_wallet_grant')}?people={','.join(map(str, ids))}")
+    query = "&".join(f"{name}={','.join(map(str, ids))}" for name, ids in chosen.items() if ids)
+    return redirect(f"{reverse('admin:wallets_wallet_grant')}?{query}")
 
 
 @admin.action(description=_("Grant points …"), permissions=["grant"])
@@ -53,7 +65,8 @@ class TransferInline(ReadOnlyInline):
     verbose_name_plural = _("what moved")
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("source__user", "destination__user").order_by("id")
+        wallets = ["source__user", "source__group", "destination__user", "destination__group"]
+        return super().get_queryset(request).select_related(*wallets).order_by("id")
 
     @admin.display(description=_("from"))
     def from_wallet(self, transfer):
@@ -66,21 +79,21 @@ class TransferInline(ReadOnlyInline):
 
 @admin.register(Wallet)
 class WalletAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "kind", "balance_points", "person", "movements", "created_at"]
+    list_display = ["__str__", "kind", "balance_points", "belongs_to", "movements", "created_at"]
     list_filter = ["kind", "created_at"]
-    list_select_related = ["user"]
-    search_fields = ["=id", "user__email", "user__name"]
-    search_help_text = _("Number of the wallet, name or address of its owner")
-    fields = ["kind", "person", "balance_points", "movements", "created_at"]
+    list_select_related = ["user", "group"]
+    search_fields = ["=id", "user__email", "user__name", "group__name"]
+    search_help_text = _("Number of the wallet, name or address of its owner, name of the project group")
+    fields = ["kind", "belongs_to", "balance_points", "movements", "created_at"]
     actions = ["grant_points_to_owners"]
 
     def get_urls(self):
         grant = path("grant/", self.admin_site.admin_view(self.grant_view), name="wallets_wallet_grant")
         return [grant, *super().get_urls()]
 
-    @admin.display(description=_("person"), ordering="user__name")
-    def person(self, wallet):
-        return admin_link(wallet.user)
+    @admin.display(description=_("belongs to"), ordering="user__name")
+    def belongs_to(self, wallet):
+        return admin_link(wallet.user or wallet.group)
 
     @admin.display(description=_("movements"))
     def movements(self, wallet):
@@ -93,18 +106,18 @@ class WalletAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Grant points …"), permissions=["grant"])
     def grant_points_to_owners(self, request, wallets):
         owners = wallets.filter(user__isnull=False).order_by("user_id").values_list("user_id", flat=True)
-        return to_grant_page(request, owners)
+        groups = wallets.filter(group__dissolved_at=None, group__isnull=False).order_by("group_id")
+        return to_grant_page(request, owners, groups.values_list("group_id", flat=True))
 
     def grant_view(self, request):
         """How many points, and why; then granted to all of them or to nobody."""
         if not may_grant(request):
             raise PermissionDenied
-        people = self._chosen_people(request)
+        people, groups = self._chosen(request)
         form = GrantForm(request.POST or None)
         if form.is_valid():
-            with refusals_on(form), transaction.atomic():
-                for person in people:
-                    self._grant(person, by=request.user, **form.cleaned_data)
+            with refusals_on(form):
+                self._grant_all(people, groups, by=request.user, **form.cleaned_data)
             if form.is_valid():
                 points = form.cleaned_data["points"]
                 text = ngettext(
@@ -112,30 +125,49 @@ class WalletAdmin(ReadOnlyAdmin):
                     "%(points)d points each for %(count)d people.",
                     len(people),
                 )
-                messages.success(request, text % {"points": points, "count": len(people)})
+                if groups:
+                    text = _("%(points)d points each for: %(names)s.")
+                names = ", ".join(map(str, [*groups, *people]))
+                messages.success(request, text % {"points": points, "count": len(people), "names": names})
                 return redirect("admin:wallets_wallet_changelist")
         context = {
             **self.admin_site.each_context(request),
             "title": _("Grant points"),
             "opts": self.model._meta,
             "people": people,
+            "groups": groups,
             "form": form,
             "back_url": reverse("admin:wallets_wallet_changelist"),
         }
         return TemplateResponse(request, "admin/wallets/wallet/grant.html", context, status=form_status(form))
 
-    def _chosen_people(self, request):
-        ids = request.GET.get("people", "").split(",")
-        if len(ids) > MOST_PEOPLE or not all(number.isascii() and number.isdigit() for number in ids):
+    def _chosen(self, request):
+        """The people and the project groups that the address names."""
+        chosen = []
+        for name, rows in (("people", User.objects), ("groups", ProjectGroup.objects.active())):
+            ids = request.GET[name].split(",") if name in request.GET else []
+            if len(ids) > MOST_PEOPLE or not all(number.isascii() and number.isdigit() for number in ids):
+                raise Http404
+            chosen.append(list(rows.filter(pk__in=[int(number[:18]) for number in ids]).order_by("pk")))
+        if not any(chosen):
             raise Http404
-        people = list(User.objects.filter(pk__in=[int(number[:18]) for number in ids]).order_by("pk"))
-        if not people:
-            raise Http404
-        return people
+        return chosen
 
-    def _grant(self, person, *, points, note, form_key, by):
+    @patiently
+    @transaction.atomic
+    def _grant_all(self, people, groups, **what):
+        """To all of them or to nobody, with every lock taken in its order: groups before wallets, these by id."""
+        for group in groups:
+            lock_group(group.pk)
+        wallets = [*map(wallet_of_group, groups), *map(wallet_of, people), issuance_wallet()]
+        lock_wallets([wallet.pk for wallet in wallets])
+        for owner in [*groups, *people]:
+            self._grant(owner, **what)
+
+    def _grant(self, owner, *, points, note, form_key, by):
         give = grant_points if points > 0 else adjust_points
-        give(person, points=points, by=by, note=note, idempotency_key=f"admin:{form_key}:{person.pk}")
+        whose = f"group-{owner.pk}" if isinstance(owner, ProjectGroup) else owner.pk
+        give(owner, points=points, by=by, note=note, idempotency_key=f"admin:{form_key}:{whose}")
 
 
 class ReversedFilter(admin.SimpleListFilter):
@@ -165,6 +197,8 @@ class TransactionAdmin(ReadOnlyAdmin):
         "transfers__source__user__name",
         "transfers__destination__user__email",
         "transfers__destination__user__name",
+        "transfers__source__group__name",
+        "transfers__destination__group__name",
     ]
     search_help_text = _("Number, note, key, or a person who gave, got or acted")
     fields = ["reason", "about", "by", "note", "idempotency_key", "undoes", "undone_by", "created_at"]
@@ -232,7 +266,9 @@ class TransactionAdmin(ReadOnlyAdmin):
             "title": _("Reverse transaction"),
             "opts": self.model._meta,
             "original": row,
-            "transfers": row.transfers.select_related("source__user", "destination__user").order_by("-id"),
+            "transfers": row.transfers.select_related(
+                "source__user", "source__group", "destination__user", "destination__group"
+            ).order_by("-id"),
             "form": form,
             "back_url": page,
         }
@@ -263,7 +299,7 @@ class OfWalletFilter(admin.SimpleListFilter):
 class TransferAdmin(ReadOnlyAdmin):
     list_display = ["id", "from_wallet", "to_wallet", "points", "why", "created_at"]
     list_filter = [OfWalletFilter, "transaction__reason", "transaction__created_at"]
-    list_select_related = ["transaction", "source__user", "destination__user"]
+    list_select_related = ["transaction", "source__user", "source__group", "destination__user", "destination__group"]
     search_fields = [
         "=id",
         "=transaction__id",
@@ -272,6 +308,8 @@ class TransferAdmin(ReadOnlyAdmin):
         "source__user__name",
         "destination__user__email",
         "destination__user__name",
+        "source__group__name",
+        "destination__group__name",
     ]
     search_help_text = _("Number, number or note of the transaction, or a person who gave or got")
     fields = ["why", "from_wallet", "to_wallet", "points", "created_at"]

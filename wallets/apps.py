@@ -7,8 +7,10 @@ class WalletsConfig(AppConfig):
     verbose_name = _("Wallets")
 
     def ready(self):
+        from accounts.dissolving import hinder_dissolving
         from mentorbook import triggers
-        from wallets import immutability, receivers
+        from wallets import grouping, immutability, receivers
 
         triggers.register(self, immutability.TRIGGERS)
         receivers.connect()
+        hinder_dissolving(grouping.points_left)

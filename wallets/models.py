@@ -20,12 +20,16 @@ class Wallet(models.Model):
 
     class Kind(models.TextChoices):
         USER = "user", _("person")
+        GROUP = "group", _("project group")
         ESCROW = "escrow", _("escrow of an appointment")
         ISSUANCE = "issuance", _("issuance")
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="wallet"
+    )
+    group = models.OneToOneField(
+        "accounts.ProjectGroup", on_delete=models.PROTECT, null=True, blank=True, related_name="wallet"
     )
     balance_points = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -40,15 +44,16 @@ class Wallet(models.Model):
                 name="wallets_never_below_zero",
             ),
             models.CheckConstraint(
-                condition=models.Q(kind="user", user__isnull=False)
-                | models.Q(kind__in=["escrow", "issuance"], user=None),
+                condition=models.Q(kind="user", user__isnull=False, group=None)
+                | models.Q(kind="group", user=None, group__isnull=False)
+                | models.Q(kind__in=["escrow", "issuance"], user=None, group=None),
                 name="wallets_owner_fits_kind",
             ),
             models.UniqueConstraint(fields=["kind"], condition=models.Q(kind="issuance"), name="wallets_one_issuance"),
         ]
 
     def __str__(self):
-        return f"{self.user}" if self.kind == self.Kind.USER else f"{self.get_kind_display()} {self.pk}"
+        return str(self.user or self.group or f"{self.get_kind_display()} {self.pk}")
 
 
 class Transaction(models.Model):
@@ -61,7 +66,10 @@ class Transaction(models.Model):
         RELEASE = "release", _("returned")
         CAPTURE = "capture", _("session paid")
         TRANSFER = "transfer", _("transfer")
+        CONTRIBUTION = "contribution", _("contribution to the group")
+        GIVEN_BACK = "given_back", _("given back by the group")
         ADJUSTMENT = "adjustment", _("adjustment by staff")
+        CLAWBACK = "clawback", _("taken back for a dispute")
         REVERSAL = "reversal", _("reversal")
 
     reason = models.CharField(max_length=20, choices=Reason.choices)

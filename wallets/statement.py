@@ -24,7 +24,7 @@ def statement_rows(wallet: Wallet | None):
     return (
         Transfer.objects.with_running_balance(wallet)
         .annotate(comes_back=Exists(held_before))
-        .select_related("transaction__reverses")
+        .select_related("transaction__reverses", "transaction__actor", "source__user", "destination__user")
         .prefetch_related("transaction__subject")
         .order_by("-id")
     )
@@ -37,6 +37,10 @@ def what(row: Transfer) -> str:
         return Transaction.Reason.RELEASE.label
     if transaction.reason == Transaction.Reason.REVERSAL:
         return _("reversal: %(what)s") % {"what": transaction.reverses.get_reason_display()}
+    if transaction.reason == Transaction.Reason.CONTRIBUTION and row.change_points > 0:
+        return _("contribution of %(name)s") % {"name": row.source.user}
+    if transaction.reason == Transaction.Reason.GIVEN_BACK and row.change_points < 0:
+        return _("given back to %(name)s") % {"name": row.destination.user}
     return transaction.get_reason_display()
 
 
@@ -59,11 +63,11 @@ class _Echo:
 
 
 def statement_csv(wallet: Wallet | None, zone) -> Iterator[str]:
-    """The lines of the statement, newest first, with ISO times in `zone`."""
+    """The lines of the statement, newest first, with ISO times in `zone`; of a group's wallet also who acted."""
     writer = csv.writer(_Echo())
-    yield BYTE_ORDER_MARK + writer.writerow(
-        [_("time"), _("what"), _("about"), _("note"), _("points in"), _("points out"), _("balance")]
-    )
+    is_shared = wallet is not None and wallet.kind == Wallet.Kind.GROUP
+    head = [_("time"), _("what"), _("about"), _("note"), _("points in"), _("points out"), _("balance")]
+    yield BYTE_ORDER_MARK + writer.writerow(head + [_("by")] * is_shared)
     for row in statement_rows(wallet).iterator(chunk_size=CHUNK_ROWS):
         change = row.change_points
         yield writer.writerow(
@@ -75,5 +79,6 @@ def statement_csv(wallet: Wallet | None, zone) -> Iterator[str]:
                 change if change > 0 else "",
                 -change if change < 0 else "",
                 row.running_points,
+                *([defused(row.transaction.actor or "")] if is_shared else []),
             ]
         )

@@ -1,29 +1,83 @@
 """Everything that changes appointments and mentors' hours. Nothing else writes them.
 
 booking     from a free time to an appointment
+chats       a quarter of an hour with a mentor who is there now
+series      the same week after week, all or none
+scheduling  the best of several times, of whichever mentor
 answers     what the mentor answers
 endings     cancelled, completed, without the student
+disputes    what was not as promised, and what staff decide
 overdue     what time does by itself
+moving      another time that both sides agree on
+waiting     the line for a full day; `line` says who is next, `held` how a held time ends
 hours       when a mentor works
+calendars   reminders, feeds, and busy times from calendars elsewhere
+reminders   telling people that a session is near
 states      the refusals that they share; `history` and `locks` are for the modules here
 """
 
 from bookings.actions.answers import RequestExpired, confirm_appointment, decline_appointment
 from bookings.actions.booking import (
+    GroupDoesNotPay,
     LengthNotOffered,
+    MentorInGroup,
     MentorNotBookable,
+    NotInGroup,
+    NotYourTicket,
     OwnMentor,
+    PayFrom,
+    PriceRaised,
     SlotNotOffered,
     SlotTaken,
     StudentBusy,
     TitleMissing,
     book_slot,
 )
+from bookings.actions.calendars import (
+    BadAddress,
+    CalendarThere,
+    TooManyCalendars,
+    add_calendar,
+    choose_reminders,
+    read_again,
+    refresh_calendar,
+    refresh_calendars,
+    remove_calendar,
+    remove_feed,
+    replace_feed,
+)
+from bookings.actions.chats import (
+    ChatAskedAlready,
+    ChatNotWelcome,
+    ChatTimeGone,
+    MentorBusyNow,
+    TopicMissing,
+    TopicTooLong,
+    refusal_of_chat,
+    request_chat,
+)
+from bookings.actions.disputes import (
+    AnswerMissing,
+    DecisionMissing,
+    DisputeDecided,
+    NotDisputed,
+    NotEnoughHeld,
+    ReasonMissing,
+    ReturnOutOfRange,
+    TooLateToDispute,
+    answer_dispute,
+    decide_dispute,
+    dispute_appointment,
+    points_to_decide,
+    refuse_answer,
+    refuse_dispute,
+)
 from bookings.actions.endings import (
     TooLateToCancel,
     cancel_appointment,
     complete_appointment,
     completes_at,
+    refuse_no_show,
     report_no_show,
 )
 from bookings.actions.hours import (
@@ -35,43 +89,154 @@ from bookings.actions.hours import (
     set_day_hours,
     set_days_off,
 )
+from bookings.actions.moving import (
+    ChatIsNow,
+    MoveDecided,
+    MoveGone,
+    MoveWaitsForYou,
+    NotYourPoints,
+    SameTime,
+    StudentCannotPay,
+    TooLateToMove,
+    accept_move,
+    decline_move,
+    expire_proposal,
+    expire_proposals,
+    find_proposal,
+    open_proposal,
+    propose_move,
+    refuse_move,
+    withdraw_move,
+)
 from bookings.actions.overdue import (
     complete_past_appointments,
     expire_request,
     expire_requests,
     refresh_next_free_times,
 )
+from bookings.actions.reminders import send_reminders
+from bookings.actions.scheduling import AllTaken, book_best
+from bookings.actions.series import (
+    NothingLeft,
+    SeriesNotPossible,
+    WeeksOutOfRange,
+    book_series,
+    cancel_series,
+    confirm_series,
+)
 from bookings.actions.states import AlreadyDecided, NotConfirmedYet, TooEarly
+from bookings.actions.waiting import (
+    DayNotAhead,
+    NotFull,
+    NothingToWaitFor,
+    TooManyPlaces,
+    join_waiting_list,
+    leave_waiting_list,
+    pass_on_lapsed_holds,
+)
 
 __all__ = [
+    "AllTaken",
     "AlreadyDecided",
+    "AnswerMissing",
+    "BadAddress",
+    "CalendarThere",
+    "ChatAskedAlready",
+    "ChatIsNow",
+    "ChatNotWelcome",
+    "ChatTimeGone",
+    "DayNotAhead",
     "DaysOffOutOfRange",
+    "DecisionMissing",
+    "DisputeDecided",
+    "GroupDoesNotPay",
     "HoursOutOfRange",
     "HoursOverlap",
     "LengthNotOffered",
+    "MentorBusyNow",
+    "MentorInGroup",
     "MentorNotBookable",
+    "MoveDecided",
+    "MoveGone",
+    "MoveWaitsForYou",
     "NotConfirmedYet",
+    "NotDisputed",
+    "NotEnoughHeld",
+    "NotFull",
+    "NotInGroup",
+    "NotYourPoints",
+    "NotYourTicket",
+    "NothingLeft",
+    "NothingToWaitFor",
     "OwnMentor",
+    "PayFrom",
+    "PriceRaised",
+    "ReasonMissing",
     "RequestExpired",
+    "ReturnOutOfRange",
+    "SameTime",
+    "SeriesNotPossible",
     "SlotNotOffered",
     "SlotTaken",
     "StudentBusy",
+    "StudentCannotPay",
     "TitleMissing",
     "TooEarly",
     "TooLateToCancel",
+    "TooLateToDispute",
+    "TooLateToMove",
+    "TooManyCalendars",
+    "TooManyPlaces",
+    "TopicMissing",
+    "TopicTooLong",
+    "WeeksOutOfRange",
+    "accept_move",
+    "add_calendar",
+    "answer_dispute",
+    "book_best",
+    "book_series",
     "book_slot",
     "cancel_appointment",
+    "cancel_series",
+    "choose_reminders",
     "complete_appointment",
     "complete_past_appointments",
     "completes_at",
     "confirm_appointment",
+    "confirm_series",
+    "decide_dispute",
     "decline_appointment",
+    "decline_move",
+    "dispute_appointment",
+    "expire_proposal",
+    "expire_proposals",
     "expire_request",
     "expire_requests",
+    "find_proposal",
+    "join_waiting_list",
+    "leave_waiting_list",
+    "open_proposal",
+    "pass_on_lapsed_holds",
+    "points_to_decide",
+    "propose_move",
+    "read_again",
+    "refresh_calendar",
+    "refresh_calendars",
     "refresh_next_free_times",
+    "refusal_of_chat",
+    "refuse_answer",
+    "refuse_dispute",
+    "refuse_move",
+    "refuse_no_show",
+    "remove_calendar",
+    "remove_feed",
     "remove_overrides",
     "replace_availability",
+    "replace_feed",
     "report_no_show",
+    "request_chat",
+    "send_reminders",
     "set_day_hours",
     "set_days_off",
+    "withdraw_move",
 ]

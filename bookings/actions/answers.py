@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from bookings.actions import history, locks
+from bookings.actions.chats import begin_chat
 from bookings.actions.states import refuse_unless
 from bookings.models import Appointment
 from mentorbook.errors import Refused
@@ -20,14 +21,23 @@ class RequestExpired(Refused):
 
 @patiently
 @transaction.atomic
-def confirm_appointment(appointment, *, by, now) -> Appointment:
-    """Promise the requested session. The points stay held until it is over."""
-    appointment, _profiles = locks.lock_appointment(appointment)
+def confirm_appointment(appointment, *, by, now, is_told=True) -> Appointment:
+    """Promise the requested session. The points stay held until it is over.
+
+    A chat begins with the yes; ChatTimeGone if either side has something else in these minutes by now.
+    `is_told=False` leaves telling the people to the caller, who confirms a whole series.
+    """
+    appointment, profiles = locks.lock_appointment(appointment)
     refuse_unless(appointment, Status.REQUESTED, allowed=appointment.is_mentored_by(by))
     if not appointment.can_be_confirmed_by(by, now):
         raise RequestExpired
+    if appointment.is_chat:
+        begin_chat(appointment, now=now)
     event = history.move(appointment, Status.CONFIRMED, by=by, now=now)
-    history.tell(appointment, appointment.student, event=event)
+    if is_told:
+        history.tell(appointment, *appointment.student_side(), event=event)
+    if appointment.is_chat:
+        history.time_is_free_again(profiles, now=now)  # what was kept beyond the quarter of an hour
     return appointment
 
 
@@ -39,6 +49,6 @@ def decline_appointment(appointment, *, by, reason="", now) -> Appointment:
     refuse_unless(appointment, Status.REQUESTED, allowed=appointment.is_mentored_by(by))
     release_hold(appointment.escrow, by=by, subject=appointment, note=reason)
     event = history.move(appointment, Status.DECLINED, by=by, reason=reason, returned=appointment.price_points, now=now)
-    history.tell(appointment, appointment.student, event=event)
-    history.refresh_next_free(profiles, now=now)
+    history.tell(appointment, *appointment.student_side(), event=event)
+    history.time_is_free_again(profiles, now=now)
     return appointment

@@ -8,22 +8,23 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import ProjectGroup
 from bookings import availability, terms
-from bookings.actions import history, locks
+from bookings.actions import held, history, locks
 from bookings.actions.overdue import expire_request
 from bookings.models import Appointment
 from bookings.slots import Reason
 from mentorbook.errors import NotAllowed, Refused
 from mentorbook.locks import limit_waiting, patiently
 from mentors.models import MentorProfile
-from wallets.actions import IdempotencyMismatch, hold_points, open_escrow, wallet_of
+from wallets.actions import IdempotencyMismatch, hold_points, open_escrow, wallet_of, wallet_of_group
 
 Status = Appointment.Status
 
@@ -66,11 +67,51 @@ class LengthNotOffered(Refused):
     field = "duration_minutes"
 
 
+class PriceRaised(Refused):
+    """The session costs more than whoever asked for it was told. Fact: `price_points`."""
+
+    code = "price_raised"
+
+
 class TitleMissing(Refused):
     code = "title_missing"
     status = 422
     field = "title"
     message = gettext_lazy("Say in a few words what the session is about.")
+
+
+class NotInGroup(Refused):
+    code = "not_in_group"
+    status = 403
+    field = "group"
+    message = gettext_lazy("You do not belong to that group, so you cannot book for it.")
+
+
+class MentorInGroup(Refused):
+    code = "mentor_in_group"
+    field = "group"
+    message = gettext_lazy("This mentor belongs to that group, and nobody books a session with themself.")
+
+
+class GroupDoesNotPay(Refused):
+    """Only the owner may spend what the group has, unless the group decided otherwise."""
+
+    code = "group_does_not_pay"
+    status = 403
+    field = "pay_from"
+    message = gettext_lazy("In this group only its owner pays from the group's wallet. Pay from your own, or ask.")
+
+
+class NotYourTicket(Refused):
+    code = "not_your_ticket"
+    status = 403
+    field = "ticket"
+    message = gettext_lazy("A session about a question is booked by whoever asked it.")
+
+
+class PayFrom(models.TextChoices):
+    WALLET = "wallet", gettext_lazy("my own points")
+    GROUP = "group", gettext_lazy("the group's points")
 
 
 WHY_NOT_OFFERED = {
@@ -94,35 +135,42 @@ def book_slot(
     duration_minutes: int,
     title: str,
     description: str = "",
+    group=None,
+    pay_from: str = PayFrom.WALLET,
+    ticket=None,
     idempotency_key: str | None = None,
     now: dt.datetime,
 ) -> Appointment:
     """Ask `mentor` for a session, or book it at once where the mentor confirms automatically, and hold its price.
 
+    With a project `group` it is the group's session, booked by `student` for all its members, and may be paid from the
+    group's wallet. With a `ticket` of the student it is about that question.
+
     The time is taken for everybody else from then on. What was asked for before with the same `idempotency_key` by
     the same student is returned as it is; with other content it raises IdempotencyMismatch. Refuses with SlotTaken,
-    SlotNotOffered, StudentBusy, LengthNotOffered, MentorNotBookable, OwnMentor, TitleMissing, Busy and the wallet's
-    NotEnoughPoints, and then nothing has changed.
+    SlotNotOffered, StudentBusy, LengthNotOffered, MentorNotBookable, OwnMentor, TitleMissing, NotInGroup,
+    MentorInGroup, GroupDoesNotPay, NotYourTicket, Busy and the wallet's NotEnoughPoints, and then nothing has changed.
     """
-    title = " ".join(title.replace("\0", "").split())
-    if not title:
-        raise TitleMissing
-    if mentor.user_id == student.pk:
-        raise OwnMentor
-    if abs(starts_at - now) > availability.LONGEST_HORIZON:  # arithmetic with the year 1 or 9999 would overflow
-        reason = Reason.notice if starts_at < now else Reason.horizon
-        raise SlotNotOffered(WHY_NOT_OFFERED[reason], reason=reason, nearest=[])
-    wish = Wish(
-        mentor_id=mentor.pk,
-        student_id=student.pk,
-        starts_at=starts_at.astimezone(dt.UTC),
+    wish = make_wish(
+        mentor,
+        student=student,
+        starts_at=starts_at,
         duration_minutes=duration_minutes,
         title=title,
-        description=description.replace("\0", "").strip(),
-        key=idempotency_key or None,
+        description=description,
+        group=group,
+        pay_from=pay_from,
+        ticket=ticket,
+        idempotency_key=idempotency_key,
+        now=now,
     )
+    return book_wish(wish, mentor, now=now)
+
+
+def book_wish(wish, mentor, *, now) -> Appointment:
+    """Book what is wished for, or return what the same wish led to before; refuses as `book_slot` says."""
     try:
-        _make_way(wish, mentor, now)
+        make_way(wish, mentor, now)
         return _book(wish, now)
     except (Refused, IntegrityError):
         # What was asked for before is in its own way, by its time or, once that is free again, by its key.
@@ -141,7 +189,14 @@ class Wish:
     duration_minutes: int
     title: str
     description: str
+    group_id: int | None
+    pays_from_group: bool
+    ticket_id: int | None
     key: str | None
+    weeks: int = 1  # of a series, of which this is one session
+    # Of a wish for the best of several times: what was asked for as a whole, and what it may cost.
+    asked_for: tuple | None = None
+    most_points: int | None = None
 
     @property
     def ends_at(self):
@@ -149,36 +204,79 @@ class Wish:
 
     @property
     def fingerprint(self):
+        if self.asked_for is not None:
+            return hashlib.sha256(json.dumps(self.asked_for).encode()).hexdigest()
         content = [self.mentor_id, self.starts_at.isoformat(), self.duration_minutes, self.title, self.description]
+        if self.group_id or self.ticket_id:
+            content += [self.group_id, self.pays_from_group, self.ticket_id]
+        if self.weeks > 1:
+            content += ["weeks", self.weeks]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _make_way(wish, mentor, now):
+def make_wish(
+    mentor, *, student, starts_at, duration_minutes, title, description, group, pay_from, ticket, idempotency_key, now
+) -> Wish:
+    """The wish, with what needs no look at the calendar refused."""
+    title = " ".join(title.replace("\0", "").split())
+    if not title:
+        raise TitleMissing
+    if mentor.user_id == student.pk:
+        raise OwnMentor
+    if ticket is not None and ticket.student_id != student.pk:
+        raise NotYourTicket
+    if group is None and pay_from == PayFrom.GROUP:
+        raise NotInGroup
+    if abs(starts_at - now) > availability.LONGEST_HORIZON:  # arithmetic with the year 1 or 9999 would overflow
+        reason = Reason.notice if starts_at < now else Reason.horizon
+        raise SlotNotOffered(WHY_NOT_OFFERED[reason], reason=reason, nearest=[])
+    return Wish(
+        mentor_id=mentor.pk,
+        student_id=student.pk,
+        starts_at=starts_at.astimezone(dt.UTC),
+        duration_minutes=duration_minutes,
+        title=title,
+        description=description.replace("\0", "").strip(),
+        group_id=group.pk if group is not None else None,
+        pays_from_group=pay_from == PayFrom.GROUP,
+        ticket_id=ticket.pk if ticket is not None else None,
+        key=idempotency_key or None,
+    )
+
+
+def make_way(wish, mentor, now):
     """Let requests expire that nobody answered and that hold the time or the student's points; refuse a taken time.
 
     Most of a crowd comes too late and is told so here without a lock (on SQLite it is the one of everybody). Whoever
     passes is asked again under the lock.
     """
+    if clear_way([wish], mentor, now):
+        ask(wish, *people_of(wish), now)
+
+
+def clear_way(wishes, mentor, now) -> bool:
+    """Let those requests expire that are in the way of one person's `wishes`; whether something else is in it."""
+    first = wishes[0]
+    is_taken = held.pass_on_if_lapsed(first.mentor_id, now=now)  # by the next in line; if not, asking tells
     before, after = (
         dt.timedelta(minutes=mentor.buffer_before_minutes),
         dt.timedelta(minutes=mentor.buffer_after_minutes),
     )
-    in_the_way = Q(
-        mentor=wish.mentor_id, blocked_from__lt=wish.ends_at + after, blocked_until__gt=wish.starts_at - before
-    )
-    overdue = Q(student=wish.student_id, status=Status.REQUESTED, answer_by__lte=now)
-    is_taken = False
+    times = Q()
+    for wish in wishes:
+        times |= Q(blocked_from__lt=wish.ends_at + after, blocked_until__gt=wish.starts_at - before)
+    in_the_way = Q(mentor=first.mentor_id) & times
+    overdue = Q(student=first.student_id, status=Status.REQUESTED, answer_by__lte=now)
     for other in Appointment.objects.blocking().filter(in_the_way | overdue).order_by():
         if other.is_unanswered(now):
             # In a transaction of its own: within one, the wallets of several could not be locked in id order.
             expire_request(other, now=now)
         else:
             is_taken = True
-    if is_taken:
-        _ask(wish, *_people_of(wish), now)
+    return is_taken
 
 
-def _people_of(wish):
+def people_of(wish):
     """The mentor and the student as they are now, without a lock."""
     mentor = MentorProfile.objects.select_related("user").get(pk=wish.mentor_id)
     return mentor, get_user_model().objects.get(pk=wish.student_id)
@@ -199,21 +297,54 @@ def _book(wish, now):
 def _book_under_locks(wish, now):
     limit_waiting()
     people = locks.lock_people(wish.mentor_id, wish.student_id)
-    mentor, student = people.mentor, people.student
-    calendar = _ask(wish, mentor, student, now)
-    appointment = _insert(wish, mentor, student, now)
-    hold_points(appointment.payer, appointment.escrow, points=appointment.price_points, by=student, subject=appointment)
-    event = history.record(appointment, "", appointment.status, by=student, now=now)
-    history.tell(appointment, mentor.user, event=event)
-    if appointment.status == Status.CONFIRMED:
-        history.tell(appointment, student, event=event)
+    group = lock_group(wish, people.mentor)
+    calendar = ask(wish, people.mentor, people.student, now)
+    appointment = insert(wish, people.mentor, people.student, group, now)
+    event = history.record(appointment, "", appointment.status, by=people.student, now=now)
+    history.tell(appointment, people.mentor.user, event=event)
+    history.tell(appointment, *students_to_tell(appointment), event=event)
     history.note_next_free(calendar.with_session(appointment).seen_by_anybody(), now=now)
-    history.refresh_next_free((profile for profile in people.profiles if profile.pk != mentor.pk), now=now)
+    history.refresh_next_free((profile for profile in people.profiles if profile.pk != people.mentor.pk), now=now)
+    held.note_booked(appointment, now=now)
     return appointment
 
 
-def _ask(wish, mentor, student, now):
+def students_to_tell(appointment):
+    """Of what is booked at once the student's side gets the notice; of a request only the others of the group, who did
+    not ask for it themselves."""
+    if appointment.status == Status.CONFIRMED:
+        return appointment.student_side()
+    if appointment.group_id is None:
+        return []
+    return [person for person in appointment.student_side() if person.pk != appointment.student_id]
+
+
+def lock_group(wish, mentor):
+    """The group that the session is for, locked until the transaction ends so that nobody leaves it meanwhile; None
+    for a student alone. Refuses who may not book for it, or not from its wallet."""
+    if wish.group_id is None:
+        return None
+    group = ProjectGroup.objects.active().select_for_update(no_key=True).filter(pk=wish.group_id).first()
+    members = set(group.memberships.values_list("user", flat=True)) if group else set()
+    if wish.student_id not in members:
+        raise NotInGroup
+    if mentor.user_id in members:
+        raise MentorInGroup
+    if wish.pays_from_group and not (group.members_may_pay or group.owner_id == wish.student_id):
+        raise GroupDoesNotPay
+    return group
+
+
+def ask(wish, mentor, student, now):
     """Refuse what may not be booked; otherwise the calendar that says so."""
+    calendar = ask_for_calendar(wish, mentor, student, now)
+    if reason := calendar.refusal(wish.starts_at, duration_minutes=wish.duration_minutes):
+        raise _refusal(reason, wish, calendar, now)
+    return calendar
+
+
+def ask_for_calendar(wish, mentor, student, now):
+    """Refuse what no time could make right; otherwise the calendar that knows the times."""
     if not student.is_active:
         raise NotAllowed
     if not (mentor.is_approved and mentor.user.is_active):
@@ -224,10 +355,13 @@ def _ask(wish, mentor, student, now):
             % {"lengths": ", ".join(map(str, mentor.session_minutes))},
             offered=mentor.session_minutes,
         )
-    calendar = availability.load_calendar(mentor, now=now, student=student)
-    if reason := calendar.refusal(wish.starts_at, duration_minutes=wish.duration_minutes):
-        raise _refusal(reason, wish, calendar, now)
-    return calendar
+    price_points = mentor.price_points(wish.duration_minutes)
+    if wish.most_points is not None and price_points > wish.most_points:
+        raise PriceRaised(
+            _("This session costs %(points)s points by now. Your points were not touched.") % {"points": price_points},
+            price_points=price_points,
+        )
+    return availability.load_calendar(mentor, now=now, student=student)
 
 
 def _asked_before(wish):
@@ -242,11 +376,15 @@ def _asked_before(wish):
     return None
 
 
-def _insert(wish, mentor, student, now):
+def insert(wish, mentor, student, group, now, series=None):
+    """Write the appointment and take its price into its escrow."""
     local_start = wish.starts_at.astimezone(ZoneInfo(mentor.timezone))
-    return Appointment.objects.create(
+    appointment = Appointment.objects.create(
         mentor=mentor,
         student=student,
+        group=group,
+        ticket_id=wish.ticket_id,
+        series=series,
         title=wish.title,
         description=wish.description,
         status=Status.CONFIRMED if mentor.confirms_automatically else Status.REQUESTED,
@@ -257,26 +395,42 @@ def _insert(wish, mentor, student, now):
         agreed_timezone=mentor.timezone,
         agreed_local_start=local_start.strftime("%Y-%m-%dT%H:%M"),
         price_points=mentor.price_points(wish.duration_minutes),
+        hourly_rate_points=mentor.hourly_rate_points,
         cancel_free_until=terms.cancel_free_until(wish.starts_at, mentor.cancellation_notice_hours),
         late_refund_percent=settings.LATE_REFUND_PERCENT,
         answer_by=terms.answer_by(now, wish.starts_at, settings.REQUEST_EXPIRES_AFTER_HOURS),
         meeting_url=mentor.meeting_url,
-        payer=getattr(student, "wallet", None) or wallet_of(student),
+        payer=payer_of(wish, student, group),
         escrow=open_escrow(),
         booked_by=student,
         idempotency_key=wish.key,
         idempotency_fingerprint=wish.fingerprint if wish.key else "",
         created_at=now,
+        timed_at=now,
     )
+    hold_points(appointment.payer, appointment.escrow, points=appointment.price_points, by=student, subject=appointment)
+    return appointment
+
+
+def payer_of(wish, student, group):
+    """The wallet that pays."""
+    if wish.pays_from_group:
+        return wallet_of_group(group)
+    return getattr(student, "wallet", None) or wallet_of(student)
+
+
+def overlap_behind(error):
+    """The reason that a violated overlap constraint means, or None for another violation."""
+    names = {"bookings_no_overlap_mentor": Reason.busy, "bookings_no_overlap_student": Reason.student_busy}
+    return next((reason for name, reason in names.items() if name in str(error)), None)
 
 
 def _refusal_behind(error, wish, now):
     """The refusal that a violated overlap constraint means, or None for another violation."""
-    names = {"bookings_no_overlap_mentor": Reason.busy, "bookings_no_overlap_student": Reason.student_busy}
-    reason = next((reason for name, reason in names.items() if name in str(error)), None)
+    reason = overlap_behind(error)
     if reason is None:
         return None
-    mentor, student = _people_of(wish)
+    mentor, student = people_of(wish)
     return _refusal(reason, wish, availability.load_calendar(mentor, now=now, student=student), now)
 
 

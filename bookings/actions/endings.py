@@ -27,22 +27,22 @@ class TooLateToCancel(Refused):
 
 @patiently
 @transaction.atomic
-def cancel_appointment(appointment, *, by, reason="", now) -> Appointment:
+def cancel_appointment(appointment, *, by, reason="", now, is_told=True) -> Appointment:
     """Cancel `appointment` and return to the payer what its terms allow (`refund_if_cancelled`); the rest is the
     mentor's.
 
     The time is free again at once. A second cancellation raises AlreadyDecided, so a double click never pays twice.
+    `is_told=False` leaves telling the people to the caller, who cancels a whole series.
     """
     appointment, profiles = locks.lock_appointment(appointment)
     refuse_unless(appointment, *Appointment.LIVE, allowed=appointment.may_be_cancelled_by(by))
     if not appointment.can_be_cancelled_by(by, now):
         raise TooLateToCancel
-    percent = appointment.refund_percent_if_cancelled(by, now)
-    if percent == 100:
+    returned = appointment.refund_if_cancelled(by, now)
+    if returned == appointment.price_points:
         release_hold(appointment.escrow, by=by, subject=appointment, note=reason)
-        returned = appointment.price_points
     else:
-        returned = _pay_mentor(appointment, by=by, return_percent=percent, note=reason)
+        _pay_mentor(appointment, by=by, return_points=returned, note=reason)
     event = history.move(
         appointment,
         Status.CANCELLED,
@@ -52,9 +52,9 @@ def cancel_appointment(appointment, *, by, reason="", now) -> Appointment:
         paid=appointment.price_points - returned,
         now=now,
     )
-    sides = [appointment.student, appointment.mentor.user]
-    history.tell(appointment, *(side for side in sides if side.pk != by.pk), event=event)
-    history.refresh_next_free(profiles, now=now)
+    if is_told:
+        history.tell_both_sides(appointment, event=event, but=by)
+    history.time_is_free_again(profiles, now=now)
     return appointment
 
 
@@ -69,15 +69,15 @@ def complete_appointment(appointment, *, by, now) -> Appointment:
     by_itself = by is None
     refuse_unless(appointment, Status.CONFIRMED, allowed=by_itself or appointment.is_mentored_by(by))
     if by_itself and now < completes_at(appointment):
-        raise _too_early(completes_at(appointment))
+        raise _too_early(completes_at(appointment), _("It completes by itself from %(time)s on. Nothing has changed."))
     if not by_itself and not appointment.can_be_completed_by(by, now):
-        raise _too_early(appointment.starts_at)
+        raise _too_early(
+            appointment.starts_at, _("You can say that it took place from %(time)s on. Nothing has changed.")
+        )
     _pay_mentor(appointment, by=by)
     event = history.move(appointment, Status.COMPLETED, by=by, paid=appointment.price_points, now=now)
     count_completed_session(appointment.mentor)
-    history.tell(appointment, appointment.student, event=event)
-    if by_itself:
-        history.tell(appointment, appointment.mentor.user, event=event)
+    history.tell_both_sides(appointment, event=event, but=by)
     return appointment
 
 
@@ -86,13 +86,20 @@ def complete_appointment(appointment, *, by, now) -> Appointment:
 def report_no_show(appointment, *, by, reason="", now) -> Appointment:
     """Report that the student did not come, ten minutes after the start at the earliest: the mentor is paid."""
     appointment, _profiles = locks.lock_appointment(appointment)
-    refuse_unless(appointment, Status.CONFIRMED, allowed=appointment.is_mentored_by(by))
-    if not appointment.can_be_reported_no_show_by(by, now):
-        raise _too_early(appointment.no_show_from)
+    refuse_no_show(appointment, by=by, now=now)
     _pay_mentor(appointment, by=by, note=reason)
     event = history.move(appointment, Status.NO_SHOW, by=by, reason=reason, paid=appointment.price_points, now=now)
-    history.tell(appointment, appointment.student, event=event)
+    history.tell(appointment, *appointment.student_side(), event=event)
     return appointment
+
+
+def refuse_no_show(appointment, *, by, now) -> None:
+    """Raise what stands against reporting now that the student did not come."""
+    refuse_unless(appointment, Status.CONFIRMED, allowed=appointment.is_mentored_by(by))
+    if not appointment.can_be_reported_no_show_by(by, now):
+        raise _too_early(
+            appointment.no_show_from, _("You can report that nobody came from %(time)s on. Nothing has changed.")
+        )
 
 
 def completes_at(appointment):
@@ -100,22 +107,18 @@ def completes_at(appointment):
     return appointment.ends_at + dt.timedelta(hours=settings.COMPLETES_AFTER_HOURS)
 
 
-def _pay_mentor(appointment, *, by, return_percent=0, note=""):
-    """Pay the mentor from the escrow, less the share that returns; the points that returned."""
-    transaction = capture_hold(
+def _pay_mentor(appointment, *, by, return_points=0, note=""):
+    """Pay the mentor from the escrow, less the points that return."""
+    capture_hold(
         appointment.escrow,
         to=wallet_of(appointment.mentor.user),
         by=by,
         subject=appointment,
-        return_percent=return_percent,
+        return_points=return_points,
         note=note,
     )
-    return transaction.points_to(appointment.payer) if transaction else 0
 
 
-def _too_early(possible_from):
+def _too_early(possible_from, words):
     local = timezone.localtime(possible_from)
-    return TooEarly(
-        _("That is possible from %(time)s on. Nothing has changed.") % {"time": date_format(local, "D j M, H:i")},
-        possible_from=possible_from,
-    )
+    return TooEarly(words % {"time": date_format(local, "D j M, H:i")}, possible_from=possible_from)

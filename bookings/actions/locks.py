@@ -41,7 +41,7 @@ def lock_appointment(appointment):
     mentor_id, student_id = appointment.mentor_id, appointment.student_id
     profiles = _lock_profiles(mentor_id, student_id)
     locked = (
-        Appointment.objects.select_related("student", "payer", "escrow")
+        Appointment.objects.select_related("student", "group", "payer", "escrow")
         .select_for_update(no_key=True, of=("self",))
         .get(pk=appointment.pk)
     )

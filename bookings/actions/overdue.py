@@ -53,8 +53,8 @@ def expire_request(appointment, *, now) -> bool:
         return False
     release_hold(appointment.escrow, by=None, subject=appointment)
     event = history.move(appointment, Status.EXPIRED, by=None, returned=appointment.price_points, now=now)
-    history.tell(appointment, appointment.student, appointment.mentor.user, event=event)
-    history.refresh_next_free(profiles, now=now)
+    history.tell_both_sides(appointment, event=event)
+    history.time_is_free_again(profiles, now=now)
     return True
 
 

@@ -6,7 +6,7 @@ from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import UserFactory
 from bookings.actions import book_slot, confirm_appointment
-from bookings.models import Appointment, WeeklyHours
+from bookings.models import Appointment, BusyTime, WaitingListEntry, WeeklyHours
 from mentors.tests.factories import MentorProfileFactory
 from wallets.actions import grant_points
 from wallets.models import Wallet
@@ -43,6 +43,45 @@ def works_every_day(mentor, start_minute=9 * 60, end_minute=17 * 60):
     for weekday in range(1, 8):
         WeeklyHoursFactory(mentor=mentor, weekday=weekday, start_minute=start_minute, end_minute=end_minute)
     return mentor
+
+
+class WaitingListEntryFactory(DjangoModelFactory):
+    """A place in the line for an hour of 2027-01-15, by UTC."""
+
+    class Meta:
+        model = WaitingListEntry
+
+    class Params:
+        offered = factory.Trait(
+            status=WaitingListEntry.Status.OFFERED,
+            offered_starts_at=factory.LazyAttribute(lambda entry: entry.since + dt.timedelta(hours=10)),
+            offered_until=factory.SelfAttribute("offered_starts_at"),
+        )
+
+    mentor = factory.SubFactory(MentorProfileFactory)
+    student = factory.SubFactory(UserFactory)
+    date = dt.date(2027, 1, 15)
+    timezone = "UTC"
+    since = factory.LazyAttribute(lambda entry: dt.datetime.combine(entry.date, dt.time(), tzinfo=dt.UTC))
+    until = factory.LazyAttribute(lambda entry: entry.since + dt.timedelta(days=1))
+    duration_minutes = 60
+
+
+class BusyTimeFactory(DjangoModelFactory):
+    """An hour at ten that is held for who waits (`entry`)."""
+
+    class Meta:
+        model = BusyTime
+
+    kind = BusyTime.Kind.WAITING
+    entry = factory.SubFactory(WaitingListEntryFactory, offered=True)
+    mentor = factory.SelfAttribute("entry.mentor")
+    student = factory.SelfAttribute("entry.student")
+    starts_at = factory.LazyAttribute(lambda busy: busy.entry.since + dt.timedelta(hours=10))
+    ends_at = factory.LazyAttribute(lambda busy: busy.starts_at + dt.timedelta(hours=1))
+    blocked_from = factory.SelfAttribute("starts_at")
+    blocked_until = factory.SelfAttribute("ends_at")
+    expires_at = factory.LazyAttribute(lambda busy: busy.starts_at)
 
 
 class AppointmentFactory(DjangoModelFactory):

@@ -2,7 +2,8 @@ import datetime as dt
 
 import pytest
 
-from bookings.models import STATUS_LOOKS, Appointment
+from bookings.models import Appointment
+from bookings.models.appointment import STATUS_LOOKS
 from bookings.tests.factories import AppointmentFactory
 from mentors.tests.factories import MentorProfileFactory
 

@@ -41,7 +41,7 @@ def appointment_list(request):
 
 @require_safe
 def appointment_detail(request, pk):
-    return _render_detail(request, pk)
+    return render_detail(request, pk)
 
 
 @require_POST
@@ -64,6 +64,7 @@ class Step:
     outcome: str
     statuses: tuple
     is_business_of: Callable
+    refuse: Callable | None = None  # where more than the state is known to stand against it before it is sent
 
 
 DECLINE = Step(
@@ -89,6 +90,7 @@ NO_SHOW = Step(
     _("Noted that %(name)s did not come."),
     (Status.CONFIRMED,),
     Appointment.is_mentored_by,
+    actions.refuse_no_show,
 )
 
 
@@ -114,7 +116,7 @@ def _at_once(request, pk, action, outcome):
         appointment = action(appointment, by=request.user, now=timezone.now())
         messages.success(request, outcome % {"name": appointment.other_side(request.user).get_short_name()})
         return back(request, appointment)
-    return _render_detail(request, pk, button)
+    return render_detail(request, pk, button)
 
 
 def _asked_first(request, pk, step):
@@ -124,16 +126,18 @@ def _asked_first(request, pk, step):
     button = forms.Form({})
     with refusals_on(button):
         refuse_unless(appointment, *step.statuses, allowed=step.is_business_of(appointment, request.user))
+        if step.refuse:
+            step.refuse(appointment, by=request.user, now=seen.now)
         if form.is_valid():
             step.action(appointment, by=request.user, now=seen.now, **form.cleaned_data)
             messages.success(request, step.outcome % {"name": seen.other.get_short_name()})
             return redirect(appointment)
         context = {"appointment": appointment, "seen": seen, "confirm_label": step.confirm_label, "tone": "danger"}
         return render_form(request, step.template, form, context | {"cancel_url": appointment.get_absolute_url()})
-    return _render_detail(request, pk, button)
+    return render_detail(request, pk, button)
 
 
-def _render_detail(request, pk, button=None):
+def render_detail(request, pk, button=None):
     """The appointment's page; after a refusal with the refusal on top, at its status."""
     appointment = _appointment(request, pk)
     context = {

@@ -9,12 +9,15 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from bookings.actions import book_slot
-from bookings.forms import BookingForm, TimesQuery
+from bookings.actions import PayFrom, book_series, book_slot
+from bookings.forms import BookingForm
+from bookings.forms_booking import BookingQuery
 from bookings.models import Appointment
-from bookings.timetable import Timetable
+from bookings.timetable_booking import BookingTimetable
 from mentorbook.refusals import refusals_on, render_form
 from mentors.models import MentorProfile
+
+NOTHING_CHOSEN = f"|{PayFrom.WALLET}|1"  # once, for oneself
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,31 +29,63 @@ def choose(request, mentor_pk):
         status = 409 if request.method == "POST" else 200
         return render(request, "bookings/not_bookable.html", {"mentor": mentor}, status=status)
     now = timezone.now()
-    query = TimesQuery(request.GET, mentor=mentor, viewer=request.user)
-    form = _booking_form(request, mentor)
+    query = BookingQuery(_asked(request), mentor=mentor, viewer=request.user)
+    form = _booking_form(request, mentor, query)
     with timezone.override(query.zone):
         if form.is_bound and form.is_valid():
             with refusals_on(form):
-                appointment = book_slot(mentor, student=request.user, now=now, **form.cleaned_data)
-                messages.success(request, _outcome(appointment))
+                appointment = _book(query, student=request.user, now=now, **form.cleaned_data)
+                messages.success(request, _outcome(appointment, query.week_count))
                 return redirect(appointment)
         query.choose(form)
-        timetable = Timetable(mentor, query, student=request.user, now=now)
+        timetable = BookingTimetable(mentor, query, student=request.user, now=now)
         return _render_times(request, form, {"mentor": mentor, "query": query, "timetable": timetable})
 
 
-def _booking_form(request, mentor):
-    """Empty with a key of its own, so that a double click books once; bound; or, when another time was picked, with
-    what was typed and nothing booked."""
-    if request.method == "POST" and "pick" not in request.POST:
-        return BookingForm(request.POST, mentor=mentor)
-    typed = {name: request.POST.get(name, "") for name in ("title", "description")}
-    key = request.POST.get("idempotency_key") or uuid.uuid4()
-    return BookingForm(initial={**typed, "idempotency_key": key, "starts_at": request.POST.get("pick")}, mentor=mentor)
+def _asked(request):
+    """The address, with what the booking form changed of it."""
+    asked = request.GET.copy()
+    for name in BookingQuery.CHOICES:
+        if name in request.POST:
+            asked[name] = request.POST[name]
+    return asked
 
 
-def _outcome(appointment):
+def _booking_form(request, mentor, query):
+    """Empty with a key of its own, so that a double click books once; bound; or, when another time or anything else
+    was chosen than the page had shown, with what was typed and nothing booked: what it means and what it costs is
+    looked at first."""
+    typed, look_first = request.POST, False
+    if request.method == "POST" and "pick" not in typed and "show" not in typed:
+        if query.has_wrong_choice or query.choice == typed.get("shown", NOTHING_CHOSEN):
+            return BookingForm(typed, mentor=mentor, query=query)
+        look_first = True
+    ticket_title = query.about.title if query.about else ""
+    initial = {
+        "title": typed.get("title", ticket_title),
+        "description": typed.get("description", ""),
+        "idempotency_key": typed.get("idempotency_key") or uuid.uuid4(),
+        "starts_at": typed.get("pick") or typed.get("starts_at"),
+    }
+    form = BookingForm(initial=initial, mentor=mentor, query=query)
+    form.look_first = look_first
+    return form
+
+
+def _book(query, **wish):
+    """One session or a series, whose first session stands for it."""
+    wish |= {"group": query.for_group, "pay_from": query.payer, "ticket": query.about}
+    if query.week_count == 1:
+        return book_slot(query.mentor, **wish)
+    return book_series(query.mentor, weeks=query.week_count, **wish).appointments.with_people().earliest("starts_at")
+
+
+def _outcome(appointment, weeks):
     name = appointment.mentor.user.get_short_name()
+    if weeks > 1:
+        if appointment.status == Appointment.Status.CONFIRMED:
+            return _("Booked %(weeks)s sessions. You meet %(name)s.") % {"name": name, "weeks": weeks}
+        return _("Asked for %(weeks)s sessions. %(name)s has been told.") % {"name": name, "weeks": weeks}
     if appointment.status == Appointment.Status.CONFIRMED:
         return _("Booked. You meet %(name)s.") % {"name": name}
     return _("Asked. %(name)s has been told.") % {"name": name}
@@ -61,5 +96,7 @@ def _render_times(request, form, context):
     if request.htmx and not request.htmx.history_restore_request:
         template += "#times"
     response = render_form(request, template, form, context)
+    if "show" in request.POST and context["timetable"].chosen:
+        response["HX-Push-Url"] = request.path + context["timetable"].form_address
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -294,7 +294,7 @@ def test_lists_take_as_many_queries_for_three_rows_as_for_one(
     mentor = MentorProfile.objects.select_related("user").get(pk=mentor.pk)
     with django_assert_num_queries(2):
         section("mentor_reviews mentor", sam, mentor=mentor)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         section("dashboard_reviews", max)
     session = Review.objects.select_related("appointment__mentor__user", "appointment__student").first().appointment
     with django_assert_num_queries(1):

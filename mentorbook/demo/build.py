@@ -21,10 +21,11 @@ from django.db import transaction
 
 from accounts.models import User
 from bookings.actions import history
-from bookings.models import Appointment, AppointmentEvent, DateOverride, WeeklyHours
+from bookings.models import Appointment, AppointmentEvent, DateOverride, Dispute, WeeklyHours
 from feedback.models import Review
 from mentorbook.demo import fates, questions, texts
 from mentorbook.demo.tickets import TicketBuilder
+from mentorbook.demo.together import Together
 from mentors.actions import refresh_search_text
 from mentors.models import MentorProfile, Tag, TagSynonym
 from mentors.ratings import bayesian_mean
@@ -47,7 +48,7 @@ class Scale:
     days_back: int
     days_ahead: int
     tickets: int = 0
-    told_days: int = 0  # how many days of notifications there are
+    told_days: int = 0  # how many days of notifications there are; and with any, what people do together now
 
 
 SCALES = {
@@ -96,6 +97,8 @@ class DemoBuilder:
             TicketBuilder(self, self.scale.tickets).build()
         self.save_figures()
         self.tell_people()
+        if self.scale.told_days:
+            Together(mentors=self.mentors, students=self.students, staff=self.staff, now=self.now).build()
 
     # --- people -------------------------------------------------------------------------------------------------------
 
@@ -210,7 +213,9 @@ class DemoBuilder:
     def plan_sessions(self):
         """Choose who meets whom and when, within the mentor's hours, and what became of it."""
         self.sessions = []
-        per_mentor = math.ceil(self.scale.appointments / len(self.mentors))
+        approved = sum(mentor.is_approved for mentor in self.mentors)
+        # Some find no student with time, or too little time after the session before: one or two in a hundred.
+        per_mentor = math.ceil(1.02 * self.scale.appointments / approved)
         with self.progress("sessions planned", self.scale.appointments) as advance:
             for index, mentor in enumerate(self.mentors):
                 if not mentor.is_approved:
@@ -276,11 +281,13 @@ class DemoBuilder:
             agreed_timezone=mentor.timezone,
             agreed_local_start=start.astimezone(ZoneInfo(mentor.timezone)).strftime("%Y-%m-%dT%H:%M"),
             price_points=mentor.price_points(minutes),
+            hourly_rate_points=mentor.hourly_rate_points,
             cancel_free_until=start - mentor.cancellation_notice_hours * HOUR,
             late_refund_percent=settings.LATE_REFUND_PERCENT,
             answer_by=answer_by,
             meeting_url=mentor.meeting_url,
             created_at=created,
+            timed_at=created,
             payer=student.wallet,
             escrow=Wallet(kind=Wallet.Kind.ESCROW, created_at=created),
         )
@@ -368,6 +375,18 @@ class DemoBuilder:
                 before = step.status
         events.sort(key=lambda event: event.created_at)
         self._save(AppointmentEvent, events, "history")
+        disputes = [
+            Dispute(
+                appointment=event.appointment,
+                opened_by=event.actor,
+                reason=event.reason,
+                was_completed=event.from_status == Status.COMPLETED,
+                created_at=event.created_at,
+            )
+            for event in events
+            if event.to_status == Status.DISPUTED
+        ]
+        self._save(Dispute, disputes, "disputes")
         self.events = events
 
     def save_ledger(self):

@@ -209,6 +209,8 @@ CANCEL_REASONS = [
     "",
 ]
 DECLINE_REASONS = ["I am at a conference that week.", "This is not my field; try a colleague for statistics.", ""]
+GROUP_NAME = "Compilers, group 4"
+GROUP_DESCRIPTION = "We write a small compiler in Python this term: a lexer, a parser, and code for a stack machine."
 STUDENT_BIOS = [
     "Second year of computer science.",
     "I change careers, from nursing to software.",

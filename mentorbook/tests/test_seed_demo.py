@@ -7,14 +7,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.models import User
-from bookings.models import Appointment
+from accounts.models import ProjectGroup, User
+from bookings.models import Appointment, AppointmentSeries, Dispute, MoveProposal, WaitingListEntry
 from feedback.models import Review
 from mentorbook.demo.build import SCALES, DemoBuilder, Scale
 from mentorbook.demo.questions import QUESTIONS
 from mentorbook.management.commands.seed_demo import PASSWORD
 from mentorbook.markdown import render
 from mentors.models import MentorProfile
+from notifications.models import OutgoingEmail
 from tickets.actions import (
     close_solved_tickets,
     nudge_silent_mentors,
@@ -187,6 +188,21 @@ def test_the_cast_has_tickets_to_look_at(small):
     assert mine.filter(status="closed").count() > 3
     awaited = set(Ticket.objects.for_mentor(max_.mentor_profile).assigned().values_list("waiting_on", flat=True))
     assert awaited == {"mentor", "student"}
+
+
+def test_people_of_the_demo_do_things_together(small):
+    group = ProjectGroup.objects.get()
+    assert group.owner.email == "ann@example.org"
+    assert group.memberships.count() == 3
+    assert group.appointments.filter(payer=group.wallet).exists()
+    assert group.tickets.exists()
+    assert AppointmentSeries.objects.get().appointments.count() == 3
+    assert MoveProposal.objects.open().exists()
+    assert WaitingListEntry.objects.filter(student__email="ann@example.org").exists()
+    assert Appointment.objects.exclude(ticket=None).exists()
+    # Whether somebody disputes a session is chance; whoever does says why.
+    assert Dispute.objects.count() == Appointment.objects.filter(status=Status.DISPUTED).count()
+    assert not OutgoingEmail.objects.exclude(status=OutgoingEmail.Status.SENT).exists()
 
 
 def test_more_tickets_than_questions_differ_and_new_ones_get_new_numbers(db):

@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
@@ -197,6 +198,11 @@ def test_decline_mentor_hides_the_profile_until_it_is_changed_and_approved(ann, 
     profile = create_profile(ann, headline="Hello")
     profile = decline_mentor(profile, by=ada, now=NOW, note="Say what you help with.")
     assert profile.approval == MentorProfile.Approval.DECLINED
+    told = Notification.objects.get(recipient=ann, kind=Kind.MENTOR_DECLINED)
+    assert told.url == reverse("mentors:edit")
+    assert "Say what you help with." in told.body
+    decline_mentor(profile, by=ada, now=NOW, note="Again")
+    assert Notification.objects.filter(recipient=ann, kind=Kind.MENTOR_DECLINED).count() == 1
     profile = update_profile(profile, headline="Helps with regular expressions")
     assert profile.approval == MentorProfile.Approval.WAITING
     assert approve_mentor(profile, by=ada, now=NOW).approval_note == ""

@@ -71,7 +71,7 @@ def read(page, text):
 
 def swap_in(page, text):
     """The same, put into the page that is there by htmx."""
-    page.wait_for_function("window.htmx")
+    page.wait_for_load_state()  # until then what is deferred has run
     page.evaluate("(text) => htmx.ajax('POST', '/tickets/preview/', {target: 'main', values: {text}})", text)
     shown = page.locator("main .prose")
     expect(shown).to_be_visible()

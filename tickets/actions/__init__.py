@@ -4,6 +4,7 @@ asking        from a question to an open ticket; drafts
 taking        who has it
 conversation  what people write in it
 solving       solved, reopened, closed
+sharing       which group may read it
 knowledge     what readers and staff do with articles
 attachments   files
 overdue       what time does by itself
@@ -45,6 +46,7 @@ from tickets.actions.overdue import (
     release_silent_tickets,
     warn_before_closing,
 )
+from tickets.actions.sharing import NotYourGroup, share_ticket
 from tickets.actions.solving import close_ticket, reopen_ticket, resolve_ticket
 from tickets.actions.states import (
     AlreadyClosed,
@@ -85,6 +87,7 @@ __all__ = [
     "NotAnArticle",
     "NotOpen",
     "NotSolvedYet",
+    "NotYourGroup",
     "OwnTicket",
     "OwnWork",
     "ReasonMissing",
@@ -120,6 +123,7 @@ __all__ = [
     "resolve_ticket",
     "save_draft",
     "set_public",
+    "share_ticket",
     "show_article",
     "upvote_article",
     "warn_before_closing",

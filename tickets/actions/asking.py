@@ -5,12 +5,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import ngettext
 
+from accounts.models import ProjectGroup
 from mentorbook.errors import NotAllowed, Refused
-from mentorbook.locks import patiently
+from mentorbook.locks import limit_waiting, patiently
 from notifications.actions import withdraw
 from tickets.actions import history, locks, texts
 from tickets.actions.attachments import remove_attachments, store_attachments
 from tickets.actions.files import with_files
+from tickets.actions.sharing import NotYourGroup, lock_group, set_group
 from tickets.actions.states import NotOpen, TicketDeleted
 from tickets.models import TEXT_LENGTH, TITLE_LENGTH, Attachment, Draft, Ticket, TicketEvent
 
@@ -44,6 +46,7 @@ def create_ticket(
     description: str,
     tags: list[str],
     is_public: bool = True,
+    group: ProjectGroup | None = None,
     files=(),
     draft: Draft | None = None,
     idempotency_key: str | None = None,
@@ -51,9 +54,9 @@ def create_ticket(
 ) -> Ticket:
     """Ask a question: it waits for a mentor from now on.
 
-    What `draft` has attached becomes the ticket's, and the draft is gone. What was asked before with the same
-    `idempotency_key` by the same student is returned as it is. Refuses with TitleMissing, DescriptionMissing,
-    TagsWrong, TextTooLong and TooManyOpen, and then nothing has changed.
+    The members of `group` may read it. What `draft` has attached becomes the ticket's, and the draft is gone. What was
+    asked before with the same `idempotency_key` by the same student is returned as it is. Refuses with TitleMissing,
+    DescriptionMissing, TagsWrong, TextTooLong, TooManyOpen and NotYourGroup, and then nothing has changed.
     """
     student = locks.lock_student(student)
     key = texts.clean_key(idempotency_key)
@@ -65,8 +68,11 @@ def create_ticket(
     limit = settings.OPEN_TICKETS_PER_STUDENT
     if Ticket.objects.of_student(student).open().count() >= limit:
         raise TooManyOpen(limit)
+    if group is not None and not lock_group(group, student):
+        raise NotYourGroup
     ticket = Ticket.objects.create(
         student=student,
+        group=group,
         title=title,
         description=description,
         is_public=is_public,
@@ -82,6 +88,8 @@ def create_ticket(
         _take_over(draft, ticket)
     store_attachments(files, by=student, ticket=ticket, now=now)
     history.record(ticket, Kind.CREATED, by=student, now=now)
+    if group is not None:
+        history.record(ticket, Kind.SHARED, from_status=ticket.status, by=student, now=now)
     history.refresh_index(ticket)
     return ticket
 
@@ -90,16 +98,30 @@ def create_ticket(
 @with_files
 @transaction.atomic
 def edit_ticket(
-    ticket, *, by, title: str, description: str, tags: list[str], is_public: bool, files=(), remove=(), now
+    ticket,
+    *,
+    by,
+    title: str,
+    description: str,
+    tags: list[str],
+    is_public: bool,
+    group: ProjectGroup | None = None,
+    files=(),
+    remove=(),
+    now,
 ) -> Ticket:
     """Change the question while it is open: all is set anew, `files` are added, the attachments in `remove` go."""
-    ticket = _lock_open(ticket, by)
+    limit_waiting()
+    locks.lock_student(ticket.student)  # whose files are counted under this lock, which comes before a group's
+    is_member = group is not None and lock_group(group, by)
+    ticket = _open(locks.lock_ticket_alone(ticket), by)  # an open one has no mentor to be locked before the group
     title, description = texts.clean_title(title), texts.clean_description(description)
     ticket.tags.set(texts.tags_of(tags))
     _remove(ticket.attachments.filter(pk__in=[attachment.pk for attachment in remove]), by=by)
     store_attachments(files, by=by, ticket=ticket, now=now)
     changes = {"title": title, "description": description, "is_public": is_public, "edited_at": now}
     history.move(ticket, Kind.EDITED, by=by, now=now, **changes)
+    set_group(ticket, group, is_member=is_member, by=by, now=now)
     history.refresh_index(ticket)
     return ticket
 
@@ -108,7 +130,7 @@ def edit_ticket(
 @transaction.atomic
 def delete_ticket(ticket, *, by, now) -> Ticket:
     """Take the question back while it is open. Nothing of it can be seen any more; its number and history stay."""
-    ticket = _lock_open(ticket, by)
+    ticket = _open(locks.lock_ticket(ticket), by)
     _remove(Attachment.objects.filter(Q(ticket=ticket) | Q(reply__ticket=ticket)), by=by)
     ticket.replies.all().delete()
     ticket.upvotes.all().delete()
@@ -125,6 +147,7 @@ def delete_ticket(ticket, *, by, now) -> Ticket:
         description="",
         upvote_count=0,
         waiting_on="",
+        group=None,
     )
     history.refresh_index(ticket)
     return ticket
@@ -187,8 +210,8 @@ def _take_over(draft, ticket):
         draft.delete()
 
 
-def _lock_open(ticket, by):
-    ticket = locks.lock_ticket(ticket)
+def _open(ticket, by):
+    """The locked `ticket`, if `by` may change it."""
     if not ticket.is_asked_by(by):
         raise NotAllowed
     if ticket.status == Status.DELETED:

@@ -1,4 +1,5 @@
-"""Locks in one order, so that nobody waits in a circle: mentor profiles by id → student → ticket (→ tags → wallets).
+"""Locks in one order, so that nobody waits in a circle: mentor profiles by id → student → project group → ticket
+(→ tags → wallets).
 
 Whoever changes a ticket that a mentor has locks that mentor's profile too: its figures and its capacity are counted
 under that lock.

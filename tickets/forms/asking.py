@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import ProjectGroup
 from mentorbook import markdown
 from mentors import tags
 from mentors.forms import TagsField
@@ -56,15 +57,30 @@ class TicketForm(forms.ModelForm):
         initial=True,
         help_text=_("Once solved, it can be found in the knowledge base, without your name."),
     )
+    group = forms.ModelChoiceField(
+        label=_("Share with"),
+        queryset=ProjectGroup.objects.none(),
+        required=False,
+        empty_label=_("nobody else"),
+        help_text=_("The members of your project group can then read it, with everything that is written in it."),
+        error_messages={"invalid_choice": _("Choose one of your groups, or nobody else.")},
+    )
     idempotency_key = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"autocomplete": "off"}))
 
     class Meta:
         model = Ticket
         fields = ["title", "description", "is_public"]
 
-    def __init__(self, *args, attachments=(), **kwargs):
+    def __init__(self, *args, attachments=(), student=None, group=None, **kwargs):
+        """`group` is the one that the question is shared with already, whether or not its student still belongs."""
         super().__init__(*args, **kwargs)
         self.fields["remove"].attachments = list(attachments)
+        self.fields["group"].queryset = groups_to_share_with(student, group)
+
+    @property
+    def shares(self):
+        """Whether there is a group to choose."""
+        return self.fields["group"].queryset.query.is_empty() is False
 
     def clean_title(self):
         title = " ".join(self.cleaned_data["title"].split())
@@ -75,7 +91,8 @@ class TicketForm(forms.ModelForm):
     @property
     def question(self):
         """What the actions take, once the form is valid."""
-        return {name: self.cleaned_data[name] for name in ("title", "description", "tags", "is_public", "files")}
+        names = ("title", "description", "tags", "is_public", "group", "files")
+        return {name: self.cleaned_data[name] for name in names}
 
     @property
     def page(self):
@@ -126,6 +143,30 @@ class TicketForm(forms.ModelForm):
         return [(name, found.get(name)) for name in names if name not in found or found[name].name != name]
 
 
+class ShareForm(forms.Form):
+    """Which group may read a ticket; empty for none."""
+
+    group = forms.ModelChoiceField(
+        label=_("Share with"),
+        queryset=ProjectGroup.objects.none(),
+        required=False,
+        empty_label=_("nobody else"),
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+
+    def __init__(self, *args, student, shared_with=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["group"].queryset = groups_to_share_with(student, shared_with)
+
+
+def groups_to_share_with(student, shared_with=None):
+    """The groups of `student`, and the one that it is shared with already."""
+    ids = set(student.group_ids) if student is not None else set()
+    if shared_with is not None:
+        ids.add(shared_with.pk)
+    return ProjectGroup.objects.filter(pk__in=ids) if ids else ProjectGroup.objects.none()
+
+
 def brought_along(query):
     """What a link to a new question brings: `?title=` and any number of `?tag=`, cut to what fits."""
     title = " ".join(markdown.clean(query.get("title", "")).split())[:TITLE_LENGTH]
@@ -149,6 +190,7 @@ def as_it_is(ticket):
         "description": ticket.description,
         "tags": list(ticket.tags.all()),
         "is_public": ticket.is_public,
+        "group": ticket.group_id,
     }
 
 

@@ -8,6 +8,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from mentors.models import MentorProfile, Tag
+from tickets import readers
 
 MAX_TAGS = 5
 TITLE_LENGTH = 200
@@ -21,17 +22,24 @@ class TicketQuerySet(models.QuerySet):
         return self.exclude(status=Ticket.Status.DELETED)
 
     def visible_to(self, user):
-        """One's own as a student, those one mentors, those in work for every approved mentor; all for staff."""
+        """One's own as a student, those shared with one's groups, those one mentors, those in work for every approved
+        mentor, those that `readers` open; all for staff."""
         if not user.is_authenticated:
             return self.none()
         if user.is_staff:
             return self.there()
         mine = Q(student=user)
+        if user.group_ids:
+            mine |= Q(group__in=user.group_ids)
         if (profile := getattr(user, "mentor_profile", None)) is not None:
             mine |= Q(mentor=profile)
             if profile.is_approved:
                 mine |= Q(status__in=Ticket.IN_WORK)
-        return self.there().filter(mine)
+        return self.there().filter(mine | readers.opened_for(user))
+
+    def shared_with(self, group):
+        """Those that their students let the members of `group` read."""
+        return self.there().filter(group=group)
 
     def of_student(self, user):
         return self.there().filter(student=user)
@@ -96,7 +104,7 @@ class TicketQuerySet(models.QuerySet):
         return self.filter(status=Ticket.Status.RESOLVED, resolved_at__lte=moment).order_by("resolved_at", "id")
 
     def with_people(self):
-        return self.select_related("student", "mentor__user")
+        return self.select_related("student", "mentor__user", "group")
 
     def for_rows(self):
         """With what a list shows of each, without the long texts."""
@@ -122,6 +130,15 @@ class Ticket(models.Model):
     HELD = (Status.ASSIGNED, Status.RESOLVED, Status.CLOSED)
 
     student = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="tickets")
+    group = models.ForeignKey(
+        "accounts.ProjectGroup",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tickets",
+        verbose_name=_("shared with"),
+        help_text=_("The members of the group may read it."),
+    )
     mentor = models.ForeignKey(MentorProfile, on_delete=models.PROTECT, null=True, blank=True, related_name="tickets")
     title = models.CharField(_("title"), max_length=TITLE_LENGTH, validators=[ProhibitNullCharactersValidator()])
     description = models.TextField(
@@ -278,6 +295,10 @@ class Ticket(models.Model):
     def can_be_closed_by(self, user):
         return self.is_asked_by(user) and self.status == self.Status.RESOLVED
 
+    def can_be_shared_by(self, user):
+        """Whether `user` says which group may read it, at any time."""
+        return self.is_asked_by(user) and self.status != self.Status.DELETED
+
     def can_be_published_by(self, user):
         """Whether `user` says if others may learn from it, at any time."""
         return self.is_asked_by(user) and self.status != self.Status.DELETED
@@ -313,6 +334,8 @@ class TicketEvent(models.Model):
         CLOSED_BY_ITSELF = "closed_by_itself", _("closed by itself")
         PUBLISHED = "published", _("others may learn from it")
         UNPUBLISHED = "unpublished", _("others may not learn from it any more")
+        SHARED = "shared", _("shared with a group")
+        UNSHARED = "unshared", _("no longer shared with a group")
         HIDDEN = "hidden", _("taken out of the knowledge base by staff")
         SHOWN = "shown", _("put back into the knowledge base by staff")
 

@@ -7,11 +7,13 @@ from django.utils.translation import ngettext
 
 from tickets.matching import Capacity, Queue, mentors_for
 from tickets.models import Ticket
+from tickets.standpoint import Standpoint
 
 register = template.Library()
 
 AWAITED_SHOWN = 5
 QUEUE_SHOWN = 3
+GROUP_SHOWN = 10
 LONG_TEXTS = ("description", "student__bio", "mentor__bio", "mentor__search_text")
 HOUR, DAY = 60, 24 * 60
 
@@ -63,3 +65,13 @@ def dashboard_tickets(context):
         if Capacity.of(profile).has_room:
             shown["queue"] = Queue(profile, now=now, fitting_only=True)[:QUEUE_SHOWN]
     return shown
+
+
+@register.inclusion_tag("tickets/_group_tickets.html", takes_context=True)
+def group_tickets(context, group):
+    """The questions that members shared with a project group and that the person who looks may see, the liveliest
+    first. Two queries."""
+    user, now = context["user"], timezone.now()
+    shared = Ticket.objects.visible_to(user).filter(group=group).for_rows().order_by("-active_at", "-id")
+    rows = [Standpoint(ticket, user, now) for ticket in shared[: GROUP_SHOWN + 1]]
+    return {"user": user, "rows": rows[:GROUP_SHOWN], "has_more": len(rows) > GROUP_SHOWN, "most": GROUP_SHOWN}

@@ -314,7 +314,8 @@ def test_students_see_who_fits_and_why(as_ann, ann, own_ticket, mentor):
     text = html(response)
     assert "matches celery, python helped you before 4.7 ★ (38)" in words(text)
     assert "usually answers in 2 hours" in words(text)
-    assert f'href="{reverse("bookings:choose", args=[mentor.pk])}"' in text
+    address = reverse("bookings:choose", args=[mentor.pk], query={"ticket": own_ticket.pk})
+    assert f'href="{address}"' in text
     assert "Talk to Max" in text
     assert "50 points an hour" in words(text)
     assert f'href="{mentor.get_absolute_url()}">Max Meyer</a>' in text

@@ -55,10 +55,10 @@ def ticket_list(request):
 def create(request):
     draft = _draft_of(request.user)
     if request.method != "POST":
-        form = TicketForm(initial=beginning(draft, brought_along(request.GET)), attachments=_files_of(draft))
+        form = TicketForm(initial=beginning(draft, brought_along(request.GET)), **_known(request.user, draft))
         return _render_new(request, form, draft)
     now, wish = timezone.now(), request.POST.get("do")
-    form = TicketForm(request.POST, request.FILES, attachments=_files_of(draft))
+    form = TicketForm(request.POST, request.FILES, **_known(request.user, draft))
     if wish in (PREVIEW, FIND_SIMILAR, KEEP):
         form.ask_files_only()
     elif form.is_valid():
@@ -147,11 +147,12 @@ def discard_draft(request):
 def edit(request, pk):
     ticket = _find_own(request, pk)
     files = list(ticket.attachments.all())
+    has = {"attachments": files, "student": request.user, "group": ticket.group}
     if request.method != "POST":
         _refuse_unless_open(ticket, request.user)
-        form = TicketForm(initial=as_it_is(ticket), attachments=files)
+        form = TicketForm(initial=as_it_is(ticket), **has)
     else:
-        form = TicketForm(request.POST, request.FILES, attachments=files)
+        form = TicketForm(request.POST, request.FILES, **has)
         if request.POST.get("do") == PREVIEW:
             form.ask_files_only()
         elif form.is_valid():
@@ -199,6 +200,11 @@ def _draft_of(user):
 
 def _files_of(draft):
     return list(draft.attachments.all()) if draft else []
+
+
+def _known(student, draft):
+    """What the form of a new question has to know besides what is typed."""
+    return {"attachments": _files_of(draft), "student": student}
 
 
 def _asked_from(user, page):

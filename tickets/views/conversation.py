@@ -16,7 +16,7 @@ from tickets.forms.asking import PreviewForm
 from tickets.forms.conversation import EditReplyForm, NoteForm, ReplyForm, UsefulForm
 from tickets.models import Reply
 from tickets.standpoint import Standpoint
-from tickets.views.ticket import find_ticket, render_ticket
+from tickets.views.ticket import find_ticket, render_ticket, share_form
 
 PREVIEW = "preview"
 
@@ -99,6 +99,7 @@ def conversation(request, pk):
     context = {
         "ticket": ticket,
         "seen": seen,
+        "share_form": share_form(seen),
         "news": news.news_since(token, ticket, glanced),
         "new_replies": new,
         "new_authors": dict.fromkeys(str(post.reply.author) for post in new if not post.is_own),

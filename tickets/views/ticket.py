@@ -15,7 +15,7 @@ from mentorbook.limits import takes_files
 from mentorbook.refusals import form_status, refusals_on, render_form
 from tickets import actions, news
 from tickets.actions.states import refuse_former_mentor, refuse_unless
-from tickets.forms.asking import PreviewForm
+from tickets.forms.asking import PreviewForm, ShareForm
 from tickets.forms.conversation import NoteForm, PublishForm, ReleaseForm, ReopenForm, ReplyForm, SolutionForm
 from tickets.models import Reply, Ticket
 from tickets.standpoint import Standpoint
@@ -48,6 +48,20 @@ def publish(request, pk):
             ticket = actions.set_public(ticket, by=request.user, now=timezone.now(), **form.cleaned_data)
             shared, kept = _("Others may learn from it."), _("It stays between you, your mentor and staff.")
             messages.success(request, shared if ticket.is_public else kept)
+            return redirect(ticket)
+    return render_ticket(request, pk, refused=form)
+
+
+@require_POST
+def share(request, pk):
+    ticket = find_ticket(request, pk)
+    form = ShareForm(request.POST, student=request.user, shared_with=ticket.group)
+    if form.is_valid() or not ticket.is_asked_by(request.user):  # why not, the action says
+        with refusals_on(form):
+            group = form.cleaned_data.get("group")
+            ticket = actions.share_ticket(ticket, by=request.user, group=group, now=timezone.now())
+            kept = _("Nobody of your groups reads it any more.")
+            messages.success(request, _("The members of %(group)s can read it.") % {"group": group} if group else kept)
             return redirect(ticket)
     return render_ticket(request, pk, refused=form)
 
@@ -171,6 +185,14 @@ def find_ticket(request, pk):
     return get_object_or_404(Ticket.objects.visible_to(request.user).with_people(), pk=pk)
 
 
+def share_form(seen):
+    """Where its student chooses who else reads it; None for everybody else, and where there is nobody to choose."""
+    if not seen.can_share:
+        return None
+    ticket = seen.ticket
+    return ShareForm(student=seen.viewer, shared_with=ticket.group, initial={"group": ticket.group_id})
+
+
 def render_ticket(request, pk, *, form=None, note_form=None, refused=None, preview=False):
     """The ticket's page: around a form that was sent as it was, and after a refusal with that on top, at its status.
 
@@ -184,12 +206,14 @@ def render_ticket(request, pk, *, form=None, note_form=None, refused=None, previ
     seen = Standpoint(ticket, request.user, timezone.now())
     glanced = news.glance_at(post.reply for post in seen.replies)
     form = form or ReplyForm()
+    sharing = refused if isinstance(refused, ShareForm) else None
     context = {
         "ticket": ticket,
         "seen": seen,
         "form": form,
         "preview": PreviewForm.of(form["text"].value()) if preview else None,
         "note_form": note_form or NoteForm(),
+        "share_form": sharing or share_form(seen),
         "refusal": refusal if refusal and refusal.field not in bound.fields else None,
         "token": news.token_of(ticket, glanced),
         "place": news.Place.of(seen, unsent=form["text"].value()),

@@ -2,6 +2,7 @@
 
 from django import template
 
+from wallets.forms import ContributeForm
 from wallets.models import Wallet
 from wallets.statement import held_points, statement_rows, what
 
@@ -25,6 +26,25 @@ def dashboard_wallet(context):
     for row in rows:
         row.what = what(row)
     return {"balance_points": wallet.balance_points if wallet else 0, "held_points": held_points(wallet), "rows": rows}
+
+
+@register.inclusion_tag("wallets/_group_wallet.html", takes_context=True)
+def group_wallet(context, group):
+    """What a project group has, and a member's way to add to it; nothing for others. Two queries."""
+    user = context["user"]
+    if not group.has_member(user):
+        return {"is_member": False}
+    wallet = Wallet.objects.filter(group=group).first()
+    return {
+        "is_member": True,
+        "is_owner": group.is_owned_by(user),
+        "group": group,
+        "balance_points": wallet.balance_points if wallet else 0,
+        "held_points": held_points(wallet),
+        "own_points": balance(context, user),
+        "form": ContributeForm(),
+        "csrf_token": context.get("csrf_token"),
+    }
 
 
 def _wallet(context, user):

@@ -240,23 +240,30 @@ def test_capture_hold_pays_the_mentor_once(rich_ann, escrow, max):
     assert (points_of(rich_ann), points_of(max)) == (60, 40)
 
 
-@pytest.mark.parametrize(
-    ("held", "percent", "back"),
-    [(31, 50, 16), (30, 50, 15), (1, 50, 1), (1, 49, 0), (3, 33, 1), (3, 17, 1), (3, 16, 0), (40, 0, 0), (40, 100, 40)],
-)
-def test_capture_hold_returns_a_share_rounded_half_up(rich_ann, escrow, max, held, percent, back):
+@pytest.mark.parametrize(("held", "back"), [(31, 16), (30, 0), (40, 40), (1, 1)])
+def test_capture_hold_returns_so_many_points_to_the_payer(rich_ann, escrow, max, held, back):
     hold(rich_ann, escrow, held)
-    paid = capture_hold(escrow, to=wallet_of(max), by=rich_ann, subject=None, return_percent=percent)
+    paid = capture_hold(escrow, to=wallet_of(max), by=rich_ann, subject=None, return_points=back)
     assert paid.points_to(wallet_of(rich_ann)) == back
     assert paid.points_to(wallet_of(max)) == held - back
     assert (points_of(rich_ann), points_of(escrow), points_of(max)) == (100 - held + back, 0, held - back)
 
 
-@pytest.mark.parametrize("percent", [-1, 101])
-def test_capture_hold_knows_shares_of_a_hundred_only(rich_ann, escrow, max, percent):
+@pytest.mark.parametrize("points", [-1, 11])
+def test_capture_hold_returns_no_more_than_is_held(rich_ann, escrow, max, points):
     hold(rich_ann, escrow, 10)
-    with pytest.raises(ValueError, match="share"):
-        capture_hold(escrow, to=wallet_of(max), by=None, subject=None, return_percent=percent)
+    with pytest.raises(ValueError, match="cannot be returned"):
+        capture_hold(escrow, to=wallet_of(max), by=None, subject=None, return_points=points)
+    assert points_of(escrow) == 10
+
+
+def test_release_hold_returns_a_part_and_keeps_the_rest(rich_ann, escrow):
+    hold(rich_ann, escrow, 40)
+    release_hold(escrow, by=None, subject=None, points=15)
+    assert (points_of(rich_ann), points_of(escrow)) == (75, 25)
+    with pytest.raises(NotEnoughPoints):
+        release_hold(escrow, by=None, subject=None, points=26)
+    assert (points_of(rich_ann), points_of(escrow)) == (75, 25)
 
 
 def test_holding_takes_a_fixed_number_of_queries(rich_ann, escrow):
@@ -345,7 +352,7 @@ def test_without_a_key_each_call_counts(ann):
 
 def test_reverse_transaction_mirrors_every_transfer(rich_ann, escrow, max, ada):
     hold(rich_ann, escrow, 31)
-    paid = capture_hold(escrow, to=wallet_of(max), by=None, subject=rich_ann, return_percent=50)
+    paid = capture_hold(escrow, to=wallet_of(max), by=None, subject=rich_ann, return_points=16)
     reversal = reverse_transaction(paid, by=ada, note="Wrong session")
     assert (points_of(rich_ann), points_of(escrow), points_of(max)) == (69, 31, 0)
     assert (reversal.reason, reversal.reverses, reversal.subject) == (Reason.REVERSAL, paid, rich_ann)
@@ -404,7 +411,7 @@ def test_staff_are_offered_to_reverse_what_no_session_depends_on(rich_ann, escro
 
 def test_all_wallets_together_are_always_zero(rich_ann, escrow, max, ada):
     hold(rich_ann, escrow, 33)
-    capture_hold(escrow, to=wallet_of(max), by=None, subject=None, return_percent=50)
+    capture_hold(escrow, to=wallet_of(max), by=None, subject=None, return_points=17)
     adjust_points(max, points=-3, by=ada, note="Fee")
     assert sum(Wallet.objects.values_list("balance_points", flat=True)) == 0
     assert not Transfer.objects.filter(points__lte=0).exists()

@@ -130,7 +130,7 @@ def test_staff_find_granting_on_the_lists_of_people_and_of_wallets(as_ada, ann, 
 def test_an_escrow_has_no_person_to_grant_to(as_ada):
     chosen = {"action": "grant_points_to_owners", "_selected_action": [open_escrow().pk]}
     response = as_ada.post(url_of("wallet", "changelist"), chosen, follow=True)
-    assert "None of these wallets belongs to a person." in response.content.decode()
+    assert "None of these wallets belongs to a person or a group." in response.content.decode()
 
 
 def test_granting_from_the_admin_calls_the_action_for_each(as_ada, ada, ann, sam):

@@ -51,13 +51,13 @@ class Books:
             self.payers[escrow] = payer
         return outcome
 
-    def settle(self, escrow, mentor=None, percent=100):
+    def settle(self, escrow, mentor=None, back=None):
         held = self.balances[escrow]
         if escrow not in self.payers:
             return None
         if not held:
             return "nothing_held"
-        back = int(held * percent / 100 + 0.5)
+        back = held if back is None else back
         moves = [(escrow, self.payers[escrow], back), (escrow, mentor, held - back)]
         return self.move([move for move in moves if move[2]])
 
@@ -197,12 +197,13 @@ class Player:
 
     def capture(self):
         escrow, percent = self.escrow(), self.random.choice([0, 33, 50, 100])
+        back = int(self.books.balances[escrow] * percent / 100 + 0.5)
         others = [user for user in self.people if user.pk != self.books.payers.get(escrow)]
         mentor = self.random.choice(others).pk
-        expected = self.books.settle(escrow, mentor, percent)
+        expected = self.books.settle(escrow, mentor, back)
         wallets = self.escrows[escrow], self.wallets[mentor]
         return self.both(
-            lambda: capture_hold(wallets[0], to=wallets[1], by=None, subject=None, return_percent=percent), expected
+            lambda: capture_hold(wallets[0], to=wallets[1], by=None, subject=None, return_points=back), expected
         )
 
     def reverse(self):

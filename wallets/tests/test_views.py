@@ -33,11 +33,11 @@ def as_ann(client, ann):
     return client
 
 
-def pay(payer, receiver, about, percent=0, points=30):
+def pay(payer, receiver, about, back=0, points=30):
     """What a session does to points. `about` stands in for it: bookings are above this app, so anything with a page."""
     escrow = open_escrow()
     hold_points(wallet_of(payer), escrow, points=points, by=payer, subject=about)
-    return capture_hold(escrow, to=wallet_of(receiver), by=None, subject=about, return_percent=percent)
+    return capture_hold(escrow, to=wallet_of(receiver), by=None, subject=about, return_points=back)
 
 
 def csv_rows(response):
@@ -91,7 +91,7 @@ def test_an_empty_statement_says_what_will_be_there(as_ann):
 
 def test_statement_shows_each_row_with_the_balance_after_it(as_ann, ann, mentor):
     grant_points(ann, points=100, note="Welcome")
-    pay(ann, mentor.user, mentor, percent=50, points=31)
+    pay(ann, mentor.user, mentor, back=16, points=31)
     page = as_ann.get(STATEMENT).context["page"]
     assert [(row.what, row.change_points, row.running_points) for row in page] == [
         ("returned", 16, 85),

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
-from accounts.models import User
+from accounts.models import ProjectGroup, User
 from wallets.actions import grant_points
 from wallets.models import MAX_POINTS, Transaction
 
@@ -34,6 +34,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("email", nargs="?", help="who gets the points")
         parser.add_argument("points", nargs="?", help="how many")
+        parser.add_argument("--group", metavar="ID", help="the number of a project group that gets the points instead")
         parser.add_argument("--csv", metavar="FILE", help="many at once: columns email, points and, if wanted, note")
         parser.add_argument(
             "--note", required=True, help="why; it stands in the statement where a line has no own note"
@@ -45,9 +46,15 @@ class Command(BaseCommand):
     def handle(self, *, email, points, note, dry_run, batch, by, **options):
         if not note.strip():
             raise CommandError("--note is empty; say why the points are given.")
-        if bool(email) == bool(options["csv"]) or (email and points is None):
-            raise CommandError("Name one person and the points, or a file by --csv.")
+        if options["group"] and points is None:
+            email, points = None, email  # the one word that stands there
+        named = [bool(email), bool(options["csv"]), bool(options["group"])]
+        if sum(named) != 1 or (points is None) != bool(options["csv"]):
+            raise CommandError("Name one person or, by --group, a project group, and the points; or a file by --csv.")
         actor = self.person(by) if by else None
+        if options["group"]:
+            self.grant_to_group(options["group"], points, note, batch, actor, dry_run=dry_run)
+            return
         grants = read_csv(options["csv"], note) if options["csv"] else [Grant("", email, points, note)]
         wanted = self.checked(grants, key_prefix(batch or note))
         open_grants = [row for row in wanted if not row["done"]]
@@ -58,6 +65,26 @@ class Command(BaseCommand):
         self.stdout.write(f"{verb} {counted(total, 'point')} to {counted(len(open_grants), 'person', 'people')}.")
         if len(open_grants) < len(wanted):
             self.stdout.write(f"{counted(len(wanted) - len(open_grants), 'person', 'people')} had them already.")
+
+    def grant_to_group(self, number, points, note, batch, actor, *, dry_run):
+        """Once per batch, as for people."""
+        pk = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+        group = ProjectGroup.objects.active().filter(pk=pk).first()
+        if group is None:
+            raise CommandError(f"There is no project group with the number “{number}”.")
+        if (amount := parsed_points(points)) is None:
+            raise CommandError(f"“{points}” is no number of points; write a whole number from 1 to {MAX_POINTS}.")
+        if len(note) > NOTE_LENGTH:
+            raise CommandError(f"The note has {len(note)} characters; {NOTE_LENGTH} fit.")
+        key = f"{key_prefix(batch or note)}:group-{group.pk}"
+        earlier = granted_before([key])
+        if earlier.get(key, amount) != amount:
+            raise CommandError(f"{group} got {earlier[key]} points in this batch before; name another --batch.")
+        if not dry_run:
+            grant_points(group, points=amount, by=actor, note=note, idempotency_key=key)
+        verb = "Would grant" if dry_run else "Granted"
+        done = f"{group} had them already." if earlier else f"{verb} {counted(amount, 'point')} to {group}."
+        self.stdout.write(done)
 
     def grant(self, rows, actor):
         """Each in a transaction of its own: a long list must not keep everybody else waiting."""

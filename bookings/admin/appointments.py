@@ -1,4 +1,4 @@
-"""Sessions and hours for staff: everything to look at, nothing to change by hand. The buttons call the actions."""
+"""Sessions, what belongs to them, and series of them. The buttons call the actions."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from bookings import actions
-from bookings.editor import Window
+from bookings.admin.moving import ProposalInline
 from bookings.forms import ReasonForm
-from bookings.models import Appointment, AppointmentEvent, DateOverride, WeeklyHours
+from bookings.models import Appointment, AppointmentEvent
 from mentorbook.readonly import ReadOnlyAdmin, ReadOnlyInline, admin_link
 from mentorbook.refusals import refusals_on
 
@@ -27,6 +27,7 @@ class EventInline(ReadOnlyInline):
     model = AppointmentEvent
     fields = readonly_fields = [
         "created_at",
+        "what",
         "from_status",
         "to_status",
         "by",
@@ -63,7 +64,7 @@ class OverdueFilter(admin.SimpleListFilter):
 @admin.register(Appointment)
 class AppointmentAdmin(ReadOnlyAdmin):
     list_display = ["title", "status", "mentor_link", "student_link", "starts_at", "ends_at", "price_points"]
-    list_filter = ["status", OverdueFilter, "kind", "starts_at", "created_at"]
+    list_filter = ["status", OverdueFilter, "kind", ("series", admin.EmptyFieldListFilter), "starts_at", "created_at"]
     list_select_related = ["mentor__user", "student"]
     search_fields = [
         "=id",
@@ -72,14 +73,32 @@ class AppointmentAdmin(ReadOnlyAdmin):
         "student__email",
         "mentor__user__name",
         "mentor__user__email",
+        "group__name",
     ]
-    search_help_text = gettext_lazy("Number, title, or name or address of one of the people")
+    search_help_text = gettext_lazy("Number, title, project group, or name or address of one of the people")
     show_full_result_count = False
     actions = ["cancel", "settle_overdue"]
     change_form_template = "admin/bookings/appointment/change_form.html"
-    inlines = [EventInline]
+    inlines = [EventInline, ProposalInline]
     fieldsets = [
-        (None, {"fields": ["title", "description", "status", "kind", "mentor_link", "student_link", "on_the_site"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "title",
+                    "description",
+                    "status",
+                    "dispute_link",
+                    "kind",
+                    "mentor_link",
+                    "student_link",
+                    "group_link",
+                    "ticket_link",
+                    "series_link",
+                    "on_the_site",
+                ]
+            },
+        ),
         (
             gettext_lazy("Time"),
             {
@@ -91,6 +110,9 @@ class AppointmentAdmin(ReadOnlyAdmin):
                     "blocked_from",
                     "blocked_until",
                     "answer_by",
+                    "timed_at",
+                    "reminded_day_before",
+                    "reminded_hour_before",
                 ]
             },
         ),
@@ -111,7 +133,12 @@ class AppointmentAdmin(ReadOnlyAdmin):
     ]
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("mentor__user", "student", "payer__user", "escrow")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("mentor__user", "student", "payer__user", "payer__group", "escrow", "booked_by")
+            .select_related("group", "ticket", "series__mentor__user", "dispute")
+        )
 
     def get_urls(self):
         cancel = path("cancel/", self.admin_site.admin_view(self.cancel_view), name="bookings_appointment_cancel")
@@ -124,6 +151,25 @@ class AppointmentAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("student"), ordering="student__name")
     def student_link(self, appointment):
         return admin_link(appointment.student)
+
+    @admin.display(description=gettext_lazy("project group"))
+    def group_link(self, appointment):
+        return admin_link(appointment.group)
+
+    @admin.display(description=gettext_lazy("ticket"))
+    def ticket_link(self, appointment):
+        return admin_link(appointment.ticket)
+
+    @admin.display(description=gettext_lazy("series"))
+    def series_link(self, appointment):
+        return admin_link(appointment.series)
+
+    @admin.display(description=gettext_lazy("dispute"))
+    def dispute_link(self, appointment):
+        dispute = getattr(appointment, "dispute", None)
+        if dispute is None:
+            return "–"
+        return format_html("{} ({})", admin_link(dispute), _("decided") if dispute.is_decided else _("waits for staff"))
 
     @admin.display(description=gettext_lazy("payer"))
     def payer_link(self, appointment):
@@ -248,40 +294,3 @@ class StaffReasonForm(ReasonForm):
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = True
         self.fields["reason"].help_text = gettext_lazy("Both sides read it.")
-
-
-class MentorHoursAdmin(ReadOnlyAdmin):
-    list_select_related = ["mentor__user"]
-    search_fields = ["mentor__user__name", "mentor__user__email"]
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).select_related("mentor__user")
-
-    @admin.display(description=gettext_lazy("mentor"), ordering="mentor__user__name")
-    def mentor_link(self, row):
-        return admin_link(row.mentor)
-
-
-@admin.register(WeeklyHours)
-class WeeklyHoursAdmin(MentorHoursAdmin):
-    list_display = ["mentor_link", "weekday", "hours"]
-    list_display_links = None
-    list_filter = ["weekday"]
-    ordering = ["mentor_id", "weekday", "start_minute"]
-    fields = ["mentor_link", "weekday", "hours"]
-
-    @admin.display(description=gettext_lazy("hours"), ordering="start_minute")
-    def hours(self, row):
-        return Window(row.start_minute, row.end_minute).label
-
-
-@admin.register(DateOverride)
-class DateOverrideAdmin(MentorHoursAdmin):
-    list_display = ["date", "mentor_link", "hours", "note"]
-    list_filter = ["date"]
-    ordering = ["-date", "mentor_id"]
-    fields = ["date", "mentor_link", "hours", "note"]
-
-    @admin.display(description=gettext_lazy("hours"))
-    def hours(self, row):
-        return ", ".join(Window(*window).label for window in row.windows) or _("off")
