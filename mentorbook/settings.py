@@ -68,9 +68,11 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "crispy_forms",
     "crispy_bootstrap5",
+    "corsheaders",
     "csp",
     "django_htmx",
     "lucide",
+    "ninja",
     "template_partials",
     "mentorbook.apps.AdminConfig",
     "django.contrib.auth",
@@ -84,15 +86,19 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "csp.middleware.CSPMiddleware",  # first, for the answers of the others as well
+    "mentorbook.tracing.RequestIdMiddleware",  # first, for the answers of the others as well
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "mentorbook.limits.RequestLimitsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "mentorbook.rest.middleware.JsonAnswersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "mentorbook.rest.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.bearer.BearerMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SessionActivityMiddleware",
@@ -104,6 +110,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mentorbook.refusals.RefusalMiddleware",
+    "accounts.idempotency.IdempotencyMiddleware",  # last: its transaction holds the work and nothing else
 ]
 
 ROOT_URLCONF = "mentorbook.urls"
@@ -239,6 +246,12 @@ TICKETS_CLOSE_AFTER_DAYS = env.int("TICKETS_CLOSE_AFTER_DAYS", default=7)
 REPLY_EDITABLE_MINUTES = env.int("REPLY_EDITABLE_MINUTES", default=15)
 REVIEWS_SHOWN_AFTER_DAYS = env.int("REVIEWS_SHOWN_AFTER_DAYS", default=14)
 
+# Programs: how long an access token lets in, how long a session lives without being refreshed, and what is too often.
+API_ACCESS_MINUTES = env.int("API_ACCESS_MINUTES", default=15)
+API_REFRESH_DAYS = env.int("API_REFRESH_DAYS", default=30)
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)  # of one person
+API_REQUESTS_PER_MINUTE_UNKNOWN = env.int("API_REQUESTS_PER_MINUTE_UNKNOWN", default=120)  # of one address
+
 # Who fits a ticket; mentors/matching.py has the formula. The first five add up to 1 and multiply the fit.
 MATCHING = {
     "base": 0.55,
@@ -332,6 +345,11 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+# Pages of other sites that may ask the JSON API from a browser; none unless named. Cookies never go with it.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Request-ID"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "x-request-id"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -360,7 +378,8 @@ if CACHES["default"]["BACKEND"].endswith("LocMemCache"):
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"request_id": {"()": "mentorbook.tracing.RequestIdFilter"}},
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": "INFO" if ENVIRONMENT != "test" else "WARNING"},
 }

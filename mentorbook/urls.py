@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from mentorbook import views
+from mentorbook import api, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -17,5 +17,8 @@ urlpatterns = [
     path("reviews/", include("feedback.urls")),
     path("wallet/", include("wallets.urls")),
     path("notifications/", include("notifications.urls")),
+    path("api/", api.urls),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
     path("admin/", admin.site.urls),
 ]

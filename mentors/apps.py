@@ -7,6 +7,10 @@ class MentorsConfig(AppConfig):
     name = "mentors"
 
     def ready(self):
+        from accounts.joining import on_begin_to_mentor
+        from mentors.actions import create_profile
+
+        on_begin_to_mentor(create_profile)
         post_save.connect(_follow_name, sender=settings.AUTH_USER_MODEL, dispatch_uid="mentors-follow-name")
 
 

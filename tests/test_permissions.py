@@ -738,7 +738,9 @@ def test_other_methods_answer_like_those_of_the_table_or_not_at_all(world):
 def readable(response):
     """All that could tell one answer from another, without what differs each time."""
     body = re.sub(rb"[0-9A-Za-z]{64}", b"a token", response.content_as_read)
-    headers = [(name, value) for name, value in response.headers.items() if name != "Expires"]  # the second it was asked
+    headers = [
+        (name, value) for name, value in response.headers.items() if name != "Expires"
+    ]  # the second it was asked
     return response.status_code, sorted(headers), body
 
 

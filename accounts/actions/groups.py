@@ -1,4 +1,4 @@
-"""Everything that changes project groups, and the refusals they raise.
+"""Everything that changes project groups.
 
 Each action locks the group's row first and asks again under the lock, so that two at once never let in one too many.
 Appointments and wallets, which are locked after the group, belong to the apps above.

@@ -1,0 +1,192 @@
+"""The JSON API: every app's operations, mounted under /api/."""
+
+from functools import cache, wraps
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import path
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.openapi.docs import Redoc, Swagger
+
+from accounts.actions import BadToken
+from accounts.api import auth
+from accounts.bearer import Bearer, PerAddress, PerPerson, ReadOnly, SecondFactorMissing
+from mentorbook.locks import Busy
+from mentorbook.rest.documented import response, responses
+from mentorbook.rest.errors import StrictParser, answer_refusals
+
+DESCRIPTION = """
+Everything that the pages of mentorbook do, for programs. Each operation calls the same action as its page, so it
+allows and refuses the same.
+
+**Sign-in.** `POST /api/auth/signin` gives an access token for some minutes and a refresh token for the next one. For
+scripts there are personal tokens, made in the profile. Send either as `Authorization: Bearer …`.
+
+**Times** are answered in UTC (`2026-12-01T10:00:00Z`). A time that is sent without an offset is read in the time zone
+of your profile; where the clocks change, add the offset.
+
+**Lists** are `{"items": […], "count": N}` and take `page` and `page_size`.
+
+**Errors** are `{"detail": "a sentence for people", "code": "slot_taken", "field": null}`. What does not fit the
+schema is answered with 422, and `detail` is a list of what is wrong where.
+
+**Twice is once.** A `POST` with an `Idempotency-Key` is done once, however often it is sent; the same answer comes
+again for 24 hours.
+
+**Not too often.** 429 and 503 say in `Retry-After` how many seconds to wait. Single objects have an `ETag`; with
+`If-None-Match` an unchanged one is answered with 304.
+""".strip()
+
+PROBLEM = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["detail", "code", "field"],
+    "properties": {
+        "detail": {"type": "string", "description": "A sentence for people."},
+        "code": {"type": "string", "description": "A stable word for programs."},
+        "field": {"type": ["string", "null"], "description": "What in the input caused it."},
+    },
+    "additionalProperties": True,
+}
+INVALID_INPUT = {
+    "title": "InvalidInput",
+    "type": "object",
+    "required": ["detail", "code", "field"],
+    "properties": {
+        "detail": {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["loc", "msg", "type"],
+                        "properties": {
+                            "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                            "msg": {"type": "string"},
+                            "type": {"type": "string"},
+                        },
+                    },
+                },
+            ]
+        },
+        "code": {"type": "string"},
+        "field": {"type": ["string", "null"]},
+    },
+    "additionalProperties": True,
+}
+EXAMPLE_OF_INVALID = {
+    "summary": "The input does not fit the schema.",
+    "value": {
+        "detail": [{"loc": ["body", "title"], "msg": "Field required", "type": "missing"}],
+        "code": "invalid_input",
+        "field": "title",
+    },
+}
+
+
+def _problem(status, code, detail):
+    return response(status, {code: {"value": {"detail": detail, "code": code, "field": None}}})
+
+
+EVERYWHERE = {
+    429: _problem(429, "too_many_requests", "That was too often. Wait as many seconds as Retry-After says."),
+    **responses([Busy]),
+}
+NOT_SIGNED_IN = _problem(401, "not_signed_in", "Send an access token or a personal token.")
+MISSING = _problem(404, "not_found", "There is no such thing, or not for you.")
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same content is done once and answered the same for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 120, "pattern": "^[ -~]+$"},
+}
+
+
+class Api(NinjaAPI):
+    def get_openapi_schema(self, *, path_prefix=None, path_params=None):
+        """The description with what holds for every operation written into each of them."""
+        prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        return _described(self, prefix)
+
+
+@cache
+def _described(api, prefix):
+    schema = NinjaAPI.get_openapi_schema(api, path_prefix=prefix)
+    schema["components"]["schemas"] |= {"Problem": PROBLEM, "InvalidInput": INVALID_INPUT}
+    for address, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, method, has_id="{" in address)
+    return schema
+
+
+def _complete(operation, method, *, has_id):
+    answers = operation["responses"]
+    signs_in = bool(operation.get("security"))
+    if signs_in:
+        _add(answers, 401, NOT_SIGNED_IN)
+        _add(answers, 401, responses([BadToken])[401])
+        refused = [SecondFactorMissing] + ([ReadOnly] if method != "get" else [])
+        _add(answers, 403, responses(refused)[403])
+    if has_id:
+        _add(answers, 404, MISSING)
+    for status, described in EVERYWHERE.items():
+        _add(answers, status, described)
+    if operation.get("requestBody") or operation.get("parameters"):
+        _add(answers, 422, response(422, {"invalid_input": EXAMPLE_OF_INVALID}))
+        answers[422]["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/InvalidInput"}
+    if method == "post" and signs_in:
+        operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        _add(answers, 422, _problem(422, "idempotency_mismatch", "This idempotency key was used for something else."))
+    operation["responses"] = {str(status): answers[status] for status in sorted(answers)}
+
+
+def _add(answers, status, described):
+    """Add the examples of `described` to those that the operation has for `status` already."""
+    known = answers.setdefault(status, {"description": "", "content": {"application/json": {}}})
+    content = known.setdefault("content", {}).setdefault("application/json", {})
+    examples = {**content.get("examples", {}), **described["content"]["application/json"]["examples"]}
+    known.update(response(status, examples))
+
+
+api = Api(
+    title="mentorbook",
+    version="1.0",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    auth=Bearer(),
+    throttle=[PerPerson(), PerAddress()],
+    parser=StrictParser(),
+    docs=Swagger({"layout": "BaseLayout", "deepLinking": True, "validatorUrl": None}),
+    openapi_extra={
+        "tags": [
+            {"name": "sign-in", "description": "Who you are, and tokens."},
+        ]
+    },
+)
+answer_refusals(api)
+api.add_router("/auth", auth)
+
+
+@require_safe
+@login_not_required
+def redoc(request):
+    """The same description to read, by Redoc."""
+    return Redoc({"disableSearch": True}).render_page(request, api)
+
+
+def _for_programs(pattern):
+    """The address without the redirect to the sign-in page: programs get 401 from the operation itself."""
+    view = pattern.callback
+
+    @wraps(view)
+    def open_view(*args, **kwargs):
+        return view(*args, **kwargs)
+
+    pattern.callback = login_not_required(open_view)
+    return pattern
+
+
+_patterns, _app_name, _namespace = api.urls
+urls = ([path("redoc", redoc, name="redoc"), *map(_for_programs, _patterns)], _app_name, _namespace)

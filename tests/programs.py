@@ -1,0 +1,36 @@
+"""Asking the JSON API as a program does."""
+
+import json
+
+from django.test import Client
+from django.utils import timezone
+
+from accounts.actions import create_personal_token, start_session
+
+
+def token_of(person):
+    """An access token of a session of `person`."""
+    return start_session(person, now=timezone.now()).access_token
+
+
+def personal_token(person, scope="write"):
+    _token, secret = create_personal_token(by=person, name="A script", scope=scope, valid_days=30, now=timezone.now())
+    return secret
+
+
+def ask(method, path, body=None, *, by=None, token=None, **headers):
+    """The response to a program of `by` (or with `token`, or of nobody); `body` is sent as JSON."""
+    if by is not None:
+        token = token_of(by)
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    content = body if isinstance(body, (bytes, str)) else "" if body is None else json.dumps(body)
+    return Client().generic(method, path, content, "application/json", headers=headers)
+
+
+def told(response):
+    """Status and code of a refusal, or status and the answer: what a test compares."""
+    answer = response.json() if response.content else None
+    if response.status_code >= 400:
+        return response.status_code, answer["code"]
+    return response.status_code, answer
