@@ -11,9 +11,17 @@ from ninja.openapi.docs import Redoc, Swagger
 from accounts.actions import BadToken
 from accounts.api import auth
 from accounts.bearer import Bearer, PerAddress, PerPerson, ReadOnly, SecondFactorMissing
+from bookings.api import appointments, times
+from feedback.api import feedback
 from mentorbook.locks import Busy
 from mentorbook.rest.documented import response, responses
 from mentorbook.rest.errors import StrictParser, answer_refusals
+from mentors.api import mentors, tags
+from notifications.api import notifications
+from tickets.api.knowledge import knowledge
+from tickets.api.tickets import tickets
+from wallets.api import wallet
+from wallets.group_api import project_groups
 
 DESCRIPTION = """
 Everything that the pages of mentorbook do, for programs. Each operation calls the same action as its page, so it
@@ -162,11 +170,33 @@ api = Api(
     openapi_extra={
         "tags": [
             {"name": "sign-in", "description": "Who you are, and tokens."},
+            {"name": "mentors", "description": "Who mentors, and on which terms."},
+            {"name": "time", "description": "Hours, free times, the best of them, waiting lists."},
+            {"name": "appointments", "description": "Sessions and chats, from the request to their end."},
+            {"name": "points", "description": "Your wallet."},
+            {"name": "project groups", "description": "People who book and pay together."},
+            {"name": "tickets", "description": "Questions in writing, from asking to the solution."},
+            {"name": "knowledge base", "description": "Solved tickets that others learn from."},
+            {"name": "tags", "description": "The vocabulary of technologies."},
+            {"name": "feedback", "description": "Reviews, in both directions."},
+            {"name": "notifications", "description": "What you were told."},
         ]
     },
 )
 answer_refusals(api)
 api.add_router("/auth", auth)
+api.add_router("/mentors", mentors)
+api.add_router("/mentors", times.mentors)
+api.add_router("/appointments", times.appointments)
+api.add_router("/appointments", appointments.appointments)
+api.add_router("/chat-requests", appointments.chat_requests)
+api.add_router("/wallet", wallet)
+api.add_router("/project-groups", project_groups)
+api.add_router("/tags", tags)
+api.add_router("/tickets", tickets)
+api.add_router("/knowledge", knowledge)
+api.add_router("/notifications", notifications)
+api.add_router("", feedback)
 
 
 @require_safe

@@ -1,0 +1,1 @@
+"""The routers of this app, mounted by `mentorbook/api.py`."""

@@ -1,0 +1,5 @@
+"""Reviews in both directions."""
+
+from ninja import Router
+
+feedback = Router(tags=["feedback"])

@@ -1,0 +1,5 @@
+"""What somebody was told."""
+
+from ninja import Router
+
+notifications = Router(tags=["notifications"])

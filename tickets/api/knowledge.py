@@ -1,0 +1,5 @@
+"""What was solved before."""
+
+from ninja import Router
+
+knowledge = Router(tags=["knowledge base"])

@@ -1,0 +1,5 @@
+"""Questions in writing."""
+
+from ninja import Router
+
+tickets = Router(tags=["tickets"])

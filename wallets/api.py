@@ -1,0 +1,5 @@
+"""Points: balance and statement."""
+
+from ninja import Router
+
+wallet = Router(tags=["points"])
