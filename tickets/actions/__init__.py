@@ -50,10 +50,10 @@ from tickets.actions.sharing import NotYourGroup, share_ticket
 from tickets.actions.solving import close_ticket, reopen_ticket, resolve_ticket
 from tickets.actions.states import (
     AlreadyClosed,
-    AlreadySolved,
     NoLongerYours,
+    NotAssigned,
     NotOpen,
-    NotSolvedYet,
+    NotResolved,
     TicketDeleted,
 )
 from tickets.actions.taking import (
@@ -69,6 +69,7 @@ from tickets.actions.taking import (
 from tickets.actions.texts import (
     DescriptionMissing,
     ReasonMissing,
+    SolutionMissing,
     TagsWrong,
     TextMissing,
     TextTooLong,
@@ -77,7 +78,6 @@ from tickets.actions.texts import (
 
 __all__ = [
     "AlreadyClosed",
-    "AlreadySolved",
     "AlreadyTaken",
     "AtCapacity",
     "DescriptionMissing",
@@ -85,13 +85,15 @@ __all__ = [
     "NotAMentor",
     "NotAReply",
     "NotAnArticle",
+    "NotAssigned",
     "NotOpen",
-    "NotSolvedYet",
+    "NotResolved",
     "NotYourGroup",
     "OwnTicket",
     "OwnWork",
     "ReasonMissing",
     "SameMentor",
+    "SolutionMissing",
     "TagsWrong",
     "TextMissing",
     "TextTooLong",

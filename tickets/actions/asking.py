@@ -18,6 +18,7 @@ from tickets.models import TEXT_LENGTH, TITLE_LENGTH, Attachment, Draft, Ticket,
 
 Status = Ticket.Status
 Kind = TicketEvent.Kind
+SAME_GROUP = object()  # None is for no group
 
 
 class TooManyOpen(Refused):
@@ -101,27 +102,35 @@ def edit_ticket(
     ticket,
     *,
     by,
-    title: str,
-    description: str,
-    tags: list[str],
-    is_public: bool,
-    group: ProjectGroup | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    tags: list[str] | None = None,
+    is_public: bool | None = None,
+    group: ProjectGroup | None = SAME_GROUP,
     files=(),
     remove=(),
     now,
 ) -> Ticket:
-    """Change the question while it is open: all is set anew, `files` are added, the attachments in `remove` go."""
+    """Change the question while it is open: what is given is set anew, `files` are added, the attachments in `remove`
+    go. Refuses with NotAllowed, NotOpen, TicketDeleted and NotYourGroup, and for the words as `create_ticket` does."""
     limit_waiting()
     locks.lock_student(ticket.student)  # whose files are counted under this lock, which comes before a group's
-    is_member = group is not None and lock_group(group, by)
+    is_member = group not in (None, SAME_GROUP) and lock_group(group, by)
     ticket = _open(locks.lock_ticket_alone(ticket), by)  # an open one has no mentor to be locked before the group
-    title, description = texts.clean_title(title), texts.clean_description(description)
-    ticket.tags.set(texts.tags_of(tags))
+    changes = {"edited_at": now}
+    if title is not None:
+        changes["title"] = texts.clean_title(title)
+    if description is not None:
+        changes["description"] = texts.clean_description(description)
+    if is_public is not None:
+        changes["is_public"] = is_public
+    if tags is not None:
+        ticket.tags.set(texts.tags_of(tags))
     _remove(ticket.attachments.filter(pk__in=[attachment.pk for attachment in remove]), by=by)
     store_attachments(files, by=by, ticket=ticket, now=now)
-    changes = {"title": title, "description": description, "is_public": is_public, "edited_at": now}
     history.move(ticket, Kind.EDITED, by=by, now=now, **changes)
-    set_group(ticket, group, is_member=is_member, by=by, now=now)
+    if group is not SAME_GROUP:
+        set_group(ticket, group, is_member=is_member, by=by, now=now)
     history.refresh_index(ticket)
     return ticket
 

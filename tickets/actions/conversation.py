@@ -72,11 +72,15 @@ def edit_reply(reply, *, by, text: str, now) -> Reply:
 
 @patiently
 @transaction.atomic
-def add_note(ticket, *, by, text: str, now) -> Reply:
-    """Write down something for staff only. The ticket shows no sign of it to anybody else."""
+def add_note(ticket, *, by, text: str, client_key: str | None = None, now) -> Reply:
+    """Write down something for staff only. The ticket shows no sign of it to anybody else. The same `client_key` is the
+    same note, as with replies."""
     ticket = locks.lock_ticket_alone(ticket)
+    key = texts.clean_key(client_key)
+    if earlier := written_before(ticket, by, key):
+        return earlier
     refuse_unless(ticket, *THERE, allowed=by.is_staff)
-    return write(ticket, Kind.NOTE, by=by, text=text, now=now)
+    return write(ticket, Kind.NOTE, by=by, text=text, client_key=key, now=now)
 
 
 @patiently
@@ -97,9 +101,9 @@ def mark_useful(reply, *, by, is_useful: bool, now) -> Reply:
 
 def write(ticket, kind, *, by, text, files=(), client_key=None, now) -> Reply:
     """Add something to a locked ticket."""
-    reply = Reply.objects.create(
-        ticket=ticket, author=by, kind=kind, text=texts.clean_text(text), client_key=client_key, created_at=now
-    )
+    missing = texts.SolutionMissing if kind == Kind.SOLUTION else texts.TextMissing
+    text = texts.clean_text(text, missing)
+    reply = Reply.objects.create(ticket=ticket, author=by, kind=kind, text=text, client_key=client_key, created_at=now)
     if files:
         store_attachments(files, by=by, reply=reply, now=now)
     return reply
@@ -109,7 +113,10 @@ def written_before(ticket, author, key):
     """What the same person's same key has led to in a locked ticket."""
     if key is None or author.pk is None:
         return None
-    return ticket.replies.select_related("author").filter(author=author, client_key=key).first()
+    earlier = ticket.replies.select_related("author").filter(author=author, client_key=key).first()
+    if earlier is not None:
+        earlier.is_repeated = True
+    return earlier
 
 
 def _pass_the_turn(ticket, by, now):

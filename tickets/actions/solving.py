@@ -24,7 +24,7 @@ def resolve_ticket(ticket, *, by, text: str = "", reply=None, files=(), client_k
     """Solve the ticket, as its mentor: by `reply`, something of their own in it, or by writing `text`.
 
     The student is told. The same `client_key` once more changes nothing. Refuses with NotAllowed, NoLongerYours,
-    AlreadySolved, AlreadyClosed, TicketDeleted, TextMissing and TextTooLong.
+    NotAssigned, TicketDeleted, SolutionMissing and TextTooLong.
     """
     ticket = locks.lock_ticket(ticket)
     key = texts.clean_key(client_key)

@@ -9,23 +9,35 @@ Status = Ticket.Status
 
 
 class NotOpen(Refused):
-    code = "not_open"
+    code = "ticket_not_open"
     message = _("A mentor has this ticket by now, so the question stays as it is. Write a reply instead.")
 
 
-class NotSolvedYet(Refused):
-    code = "not_solved_yet"
-    message = _("This ticket has no solution yet. Nothing has changed.")
+UNSOLVED = _("This ticket has no solution yet. Nothing has changed.")
+SOLVED = _("This ticket is solved already. Nothing has changed.")
+CLOSED = _("This ticket is closed. Nothing has changed; what is still open can be asked in a new one.")
 
 
-class AlreadySolved(Refused):
-    code = "already_solved"
-    message = _("This ticket is solved already. Nothing has changed.")
+class WrongState(Refused):
+    """The code says for which state the step is, the message and the fact `ticket_status` which one it is in."""
+
+    def __init__(self, ticket_status):
+        super().__init__(IN_THE_WAY[ticket_status], ticket_status=ticket_status)
 
 
-class AlreadyClosed(Refused):
-    code = "already_closed"
-    message = _("This ticket is closed. Nothing has changed; what is still open can be asked in a new one.")
+class NotAssigned(WrongState):
+    code = "ticket_not_assigned"
+    message = SOLVED
+
+
+class NotResolved(WrongState):
+    code = "ticket_not_resolved"
+    message = UNSOLVED
+
+
+class AlreadyClosed(WrongState):
+    code = "ticket_closed"
+    message = CLOSED
 
 
 class TicketDeleted(Refused):
@@ -41,11 +53,10 @@ class NoLongerYours(Refused):
 
 
 IN_THE_WAY = {
-    Status.OPEN: NotSolvedYet,
-    Status.ASSIGNED: NotSolvedYet,
-    Status.RESOLVED: AlreadySolved,
-    Status.CLOSED: AlreadyClosed,
-    Status.DELETED: TicketDeleted,
+    Status.OPEN: UNSOLVED,
+    Status.ASSIGNED: UNSOLVED,
+    Status.RESOLVED: SOLVED,
+    Status.CLOSED: CLOSED,
 }
 
 
@@ -53,8 +64,15 @@ def refuse_unless(ticket, *statuses, allowed):
     """Refuse who has no business with it, then what its state rules out."""
     if not allowed:
         raise NotAllowed
-    if ticket.status not in statuses:
-        raise IN_THE_WAY[ticket.status]
+    if ticket.status in statuses:
+        return
+    if ticket.status == Status.DELETED:
+        raise TicketDeleted
+    if Status.RESOLVED in statuses:
+        raise NotResolved(ticket.status)
+    if Status.ASSIGNED in statuses:
+        raise NotAssigned(ticket.status)
+    raise AlreadyClosed(ticket.status)
 
 
 def refuse_former_mentor(ticket, user):

@@ -9,7 +9,7 @@ from mentorbook.locks import patiently
 from notifications.models import Kind as Told
 from tickets.actions import history, locks, texts
 from tickets.actions.figures import refresh_figures
-from tickets.actions.states import TicketDeleted, refuse_former_mentor, refuse_unless
+from tickets.actions.states import NotOpen, TicketDeleted, refuse_former_mentor, refuse_unless
 from tickets.models import Ticket, TicketEvent
 
 Status = Ticket.Status
@@ -17,14 +17,15 @@ Side = Ticket.Side
 Kind = TicketEvent.Kind
 
 
-class AlreadyTaken(Refused):
-    """Somebody was faster. Fact: `mentor`, the profile of who has it."""
+class AlreadyTaken(NotOpen):
+    """Somebody was faster. Facts: `mentor`, the profile of who has it, with `mentor_id` and `mentor_name`."""
 
-    code = "already_taken"
+    message = gettext_lazy("Another mentor has this ticket already. Nothing has changed; the queue has others.")
 
     def __init__(self, mentor):
         message = _("%(mentor)s has this ticket already. Nothing has changed; the queue has others.")
-        super().__init__(message % {"mentor": mentor}, mentor=mentor)
+        facts = {"mentor": mentor, "mentor_id": mentor.pk, "mentor_name": str(mentor)}
+        super().__init__(message % {"mentor": mentor}, **facts)
 
 
 class AtCapacity(Refused):

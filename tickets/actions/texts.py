@@ -1,6 +1,7 @@
 """What people write, as it is kept: only what a database stores, one kind of line break, not longer than its row."""
 
 import hashlib
+import unicodedata
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -18,14 +19,14 @@ class TitleMissing(Refused):
     code = "title_missing"
     status = 422
     field = "title"
-    message = _("Say in one line what the question is.")
+    message = _("Say in one line what you want to know.")
 
 
 class DescriptionMissing(Refused):
     code = "description_missing"
     status = 422
     field = "description"
-    message = _("Describe what you have tried and what happens.")
+    message = _("Describe what you tried and what came out of it.")
 
 
 class TextMissing(Refused):
@@ -33,6 +34,12 @@ class TextMissing(Refused):
     status = 422
     field = "text"
     message = _("Write something first.")
+
+
+class SolutionMissing(TextMissing):
+    """A solution without words."""
+
+    field = "solution"
 
 
 class ReasonMissing(Refused):
@@ -62,7 +69,12 @@ class TagsWrong(Refused):
     code = "tags_wrong"
     status = 422
     field = "tags"
-    message = _("Name at least one thing that it is about.")
+    message = _("Name at least one tag. Mentors find your question by it.")
+
+
+def is_visible(text) -> bool:
+    """Whether there is anything in `text` that people can see."""
+    return any(unicodedata.category(character)[0] not in "CZM" for character in text)
 
 
 def clean(text) -> str:
@@ -93,13 +105,13 @@ def clean_description(description) -> str:
     return _checked(clean(description), DescriptionMissing, TEXT_LENGTH)
 
 
-def clean_text(text) -> str:
-    return _checked(clean(text), TextMissing, TEXT_LENGTH)
+def clean_text(text, missing=TextMissing) -> str:
+    return _checked(clean(text), missing, TEXT_LENGTH)
 
 
 def clean_reason(reason, *, at_most=REASON_LENGTH, required=True) -> str:
     words = clean_words(reason)
-    if not required and not words:
+    if not required and not is_visible(words):
         return ""
     return _checked(words, ReasonMissing, at_most)
 
@@ -126,7 +138,7 @@ def tags_of(names):
 
 
 def _checked(text, missing, at_most):
-    if not text:
+    if not is_visible(text):
         raise missing
     if len(text) > at_most:
         raise TextTooLong(missing.field, at_most)

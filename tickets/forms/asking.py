@@ -14,10 +14,11 @@ from mentorbook import markdown
 from mentors import tags
 from mentors.forms import TagsField
 from mentors.models import Tag
-from tickets.forms.fields import FilesField, MarkdownField, RemovedFilesField, is_visible
+from tickets.actions.texts import DescriptionMissing, TagsWrong, TitleMissing, is_visible
+from tickets.forms.fields import FilesField, MarkdownField, RemovedFilesField
 from tickets.models import MAX_TAGS, TITLE_LENGTH, Ticket
 
-TITLE_MISSING = _("Say in one line what you want to know.")
+TITLE_MISSING = TitleMissing.message
 KEY = re.compile(r"[0-9a-z-]{1,64}")
 TAGS_LENGTH = MAX_TAGS * (tags.MAX_LENGTH + 2)
 
@@ -41,13 +42,13 @@ class TicketForm(forms.ModelForm):
             "What you tried and what came out of it, with the whole error message. "
             "Code goes between two lines of three backticks: ```."
         ),
-        error_messages={"required": _("Describe what you tried and what came out of it.")},
+        error_messages={"required": DescriptionMissing.message},
     )
     tags = TagsField(
         label=_("Tags"),
         at_most=MAX_TAGS,
         help_text=_("One to five, separated by commas: python, django, c++. Mentors find your question by them."),
-        error_messages={"required": _("Name at least one tag. Mentors find your question by it.")},
+        error_messages={"required": TagsWrong.message},
     )
     files = FilesField(label=_("Files"))
     remove = RemovedFilesField()

@@ -6,10 +6,11 @@ import uuid
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from tickets.actions.texts import TextMissing
 from tickets.forms.fields import FilesField, MarkdownField
 from tickets.models import REASON_LENGTH, Reply
 
-TEXT_MISSING = _("Write something first.")
+TEXT_MISSING = TextMissing.message
 
 
 class ReplyForm(forms.Form):

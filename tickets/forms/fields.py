@@ -1,7 +1,5 @@
 """Fields that questions, replies and solutions have in common."""
 
-import unicodedata
-
 from django import forms
 from django.conf import settings
 from django.utils.text import format_lazy
@@ -9,12 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from tickets import uploads
 from tickets.actions.attachments import MAX_FILES, TooManyFiles
+from tickets.actions.texts import is_visible
 from tickets.models import TEXT_LENGTH
-
-
-def is_visible(text):
-    """Whether there is anything in `text` that people can see."""
-    return any(unicodedata.category(character)[0] not in "CZM" for character in text)
 
 
 class MarkdownField(forms.CharField):

@@ -46,6 +46,9 @@ class Reply(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     edited_at = models.DateTimeField(null=True, blank=True)
 
+    # Set by actions on what they return: it was written before, with the same client_key.
+    is_repeated = False
+
     objects = ReplyQuerySet.as_manager()
 
     class Meta:

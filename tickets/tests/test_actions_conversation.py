@@ -144,15 +144,15 @@ def test_a_long_reply_is_told_in_short(ticket, max):
 )
 def test_a_reply_without_words_or_with_too_many_is_refused(ticket, ann, max, ada, text, refusal):
     reply = ReplyFactory(ticket=ticket, author=max, created_at=NOW)
-    for write in (
-        lambda: reply_to_ticket(ticket, by=ann, text=text, now=NOW),
-        lambda: edit_reply(reply, by=max, text=text, now=NOW),
-        lambda: add_note(ticket, by=ada, text=text, now=NOW),
-        lambda: resolve_ticket(ticket, by=max, text=text, now=NOW),
+    for write, field in (
+        (lambda: reply_to_ticket(ticket, by=ann, text=text, now=NOW), "text"),
+        (lambda: edit_reply(reply, by=max, text=text, now=NOW), "text"),
+        (lambda: add_note(ticket, by=ada, text=text, now=NOW), "text"),
+        (lambda: resolve_ticket(ticket, by=max, text=text, now=NOW), "solution"),
     ):
         with pytest.raises(refusal) as refused:
             write()
-        assert (refused.value.field, refused.value.status) == ("text", 422)
+        assert (refused.value.field, refused.value.status) == (field, 422)
     assert list(Reply.objects.all()) == [reply]
 
 

@@ -43,50 +43,50 @@ STATES = ["open", "assigned", "resolved", "closed", "deleted"]
 # or nothing where the step is taken and nothing changes.
 # Whoever has no row for a step is not_allowed in every state.
 TABLE = """
-step       who      open             assigned          resolved         closed           deleted
+step       who      open                assigned            resolved            closed              deleted
 
-edit       student  yes              not_open          not_open         not_open         ticket_deleted
-delete     student  yes              not_open          not_open         not_open         ticket_deleted
-publish    student  yes              yes               yes              yes              ticket_deleted
+edit       student  yes                 ticket_not_open     ticket_not_open     ticket_not_open     ticket_deleted
+delete     student  yes                 ticket_not_open     ticket_not_open     ticket_not_open     ticket_deleted
+publish    student  yes                 yes                 yes                 yes                 ticket_deleted
 
-accept     mentor   yes              nothing           already_taken    already_taken    ticket_deleted
-accept     other    yes              already_taken     already_taken    already_taken    ticket_deleted
-accept     former   yes              already_taken     already_taken    already_taken    ticket_deleted
-release    mentor   not_allowed      yes               already_solved   already_closed   not_allowed
-release    former   no_longer_yours  no_longer_yours   no_longer_yours  no_longer_yours  not_allowed
-reassign   staff    yes              yes               already_solved   already_closed   ticket_deleted
+accept     mentor   yes                 nothing             ticket_not_open     ticket_not_open     ticket_deleted
+accept     other    yes                 ticket_not_open     ticket_not_open     ticket_not_open     ticket_deleted
+accept     former   yes                 ticket_not_open     ticket_not_open     ticket_not_open     ticket_deleted
+release    mentor   not_allowed         yes                 ticket_not_assigned ticket_not_assigned not_allowed
+release    former   no_longer_yours     no_longer_yours     no_longer_yours     no_longer_yours     not_allowed
+reassign   staff    yes                 yes                 ticket_not_assigned ticket_not_assigned ticket_deleted
 
-reply      student  yes              yes               yes              already_closed   ticket_deleted
-reply      mentor   not_allowed      yes               yes              already_closed   not_allowed
-reply      former   no_longer_yours  no_longer_yours   no_longer_yours  no_longer_yours  not_allowed
-reply      staff    yes              yes               yes              yes              ticket_deleted
-correct    student  yes              yes               yes              already_closed   ticket_deleted
-note       staff    yes              yes               yes              yes              ticket_deleted
-useful     student  yes              yes               yes              yes              ticket_deleted
-useful     mentor   not_allowed      yes               yes              yes              not_allowed
-useful     staff    yes              yes               yes              yes              ticket_deleted
+reply      student  yes                 yes                 yes                 ticket_closed       ticket_deleted
+reply      mentor   not_allowed         yes                 yes                 ticket_closed       not_allowed
+reply      former   no_longer_yours     no_longer_yours     no_longer_yours     no_longer_yours     not_allowed
+reply      staff    yes                 yes                 yes                 yes                 ticket_deleted
+correct    student  yes                 yes                 yes                 ticket_closed       ticket_deleted
+note       staff    yes                 yes                 yes                 yes                 ticket_deleted
+useful     student  yes                 yes                 yes                 yes                 ticket_deleted
+useful     mentor   not_allowed         yes                 yes                 yes                 not_allowed
+useful     staff    yes                 yes                 yes                 yes                 ticket_deleted
 
-resolve    mentor   not_allowed      yes               already_solved   already_closed   not_allowed
-resolve    former   no_longer_yours  no_longer_yours   no_longer_yours  no_longer_yours  not_allowed
-reopen     student  not_solved_yet   not_solved_yet    yes              already_closed   ticket_deleted
-close      student  not_solved_yet   not_solved_yet    yes              already_closed   ticket_deleted
+resolve    mentor   not_allowed         yes                 ticket_not_assigned ticket_not_assigned not_allowed
+resolve    former   no_longer_yours     no_longer_yours     no_longer_yours     no_longer_yours     not_allowed
+reopen     student  ticket_not_resolved ticket_not_resolved yes                 ticket_not_resolved ticket_deleted
+close      student  ticket_not_resolved ticket_not_resolved yes                 ticket_not_resolved ticket_deleted
 
-upvote     student  not_an_article   not_an_article    own_work         own_work         not_an_article
-upvote     mentor   not_an_article   not_an_article    own_work         own_work         not_an_article
-upvote     former   not_an_article   not_an_article    yes              yes              not_an_article
-upvote     other    not_an_article   not_an_article    yes              yes              not_an_article
-upvote     waiting  not_an_article   not_an_article    yes              yes              not_an_article
-upvote     stranger not_an_article   not_an_article    yes              yes              not_an_article
-upvote     staff    not_an_article   not_an_article    yes              yes              not_an_article
-bookmark   student  not_an_article   not_an_article    own_work         own_work         not_an_article
-bookmark   mentor   not_an_article   not_an_article    own_work         own_work         not_an_article
-bookmark   former   not_an_article   not_an_article    yes              yes              not_an_article
-bookmark   other    not_an_article   not_an_article    yes              yes              not_an_article
-bookmark   waiting  not_an_article   not_an_article    yes              yes              not_an_article
-bookmark   stranger not_an_article   not_an_article    yes              yes              not_an_article
-bookmark   staff    not_an_article   not_an_article    yes              yes              not_an_article
-hide       staff    not_an_article   not_an_article    yes              yes              not_an_article
-show       staff    yes              yes               yes              yes              ticket_deleted
+upvote     student  not_an_article      not_an_article      own_work            own_work            not_an_article
+upvote     mentor   not_an_article      not_an_article      own_work            own_work            not_an_article
+upvote     former   not_an_article      not_an_article      yes                 yes                 not_an_article
+upvote     other    not_an_article      not_an_article      yes                 yes                 not_an_article
+upvote     waiting  not_an_article      not_an_article      yes                 yes                 not_an_article
+upvote     stranger not_an_article      not_an_article      yes                 yes                 not_an_article
+upvote     staff    not_an_article      not_an_article      yes                 yes                 not_an_article
+bookmark   student  not_an_article      not_an_article      own_work            own_work            not_an_article
+bookmark   mentor   not_an_article      not_an_article      own_work            own_work            not_an_article
+bookmark   former   not_an_article      not_an_article      yes                 yes                 not_an_article
+bookmark   other    not_an_article      not_an_article      yes                 yes                 not_an_article
+bookmark   waiting  not_an_article      not_an_article      yes                 yes                 not_an_article
+bookmark   stranger not_an_article      not_an_article      yes                 yes                 not_an_article
+bookmark   staff    not_an_article      not_an_article      yes                 yes                 not_an_article
+hide       staff    not_an_article      not_an_article      yes                 yes                 not_an_article
+show       staff    yes                 yes                 yes                 yes                 ticket_deleted
 """
 
 TEXTS = {"title": "Why", "description": "Because", "tags": ["python"], "is_public": True}
