@@ -15,7 +15,17 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from accounts.models import MAX_SKILL_LENGTH, MAX_SKILLS, GroupInvitation, ProjectGroup, User, validate_name
+from accounts.actions import VALID_DAYS
+from accounts.editing import edit_profile, tidy_skills
+from accounts.models import (
+    MAX_SKILL_LENGTH,
+    MAX_SKILLS,
+    GroupInvitation,
+    PersonalToken,
+    ProjectGroup,
+    User,
+    validate_name,
+)
 from accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from accounts.timezones import known_timezones, timezone_choices, visitor_timezone
 
@@ -75,23 +85,19 @@ class SkillsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def clean(self, value):
-        skills = {}
-        for word in super().clean(value).split(","):
-            skill = " ".join(word.split())
-            if skill:
-                skills.setdefault(skill.casefold(), skill)
+        skills = tidy_skills([super().clean(value)])
         if len(skills) > MAX_SKILLS:
             raise forms.ValidationError(
                 ngettext_lazy("List at most %(most)d skill.", "List at most %(most)d skills.", MAX_SKILLS),
                 params={"most": MAX_SKILLS},
             )
-        for skill in skills.values():
+        for skill in skills:
             if len(skill) > MAX_SKILL_LENGTH:
                 raise forms.ValidationError(
                     _("“%(start)s…” is longer than %(most)d characters. Separate skills by commas."),
                     params={"start": skill[:20], "most": MAX_SKILL_LENGTH},
                 )
-        return list(skills.values())
+        return skills
 
 
 def _limit(password_field):
@@ -299,11 +305,37 @@ class ProfileForm(forms.ModelForm):
         if len(settings.LANGUAGES) == 1:
             del self.fields["language"]
 
+    def save(self):
+        """Through the rule that programs change a profile by, and only these fields: others may have changed since."""
+        return edit_profile(self.instance, **self.cleaned_data)
+
 
 class TimezoneForm(forms.Form):
     """The switch beside a list of times."""
 
     timezone = TimezoneField()
+
+
+VALID_FOR = {30: _("30 days"), 90: _("90 days"), 365: _("a year")}
+
+
+class TokenForm(forms.ModelForm):
+    """A personal token to be made."""
+
+    valid_days = forms.TypedChoiceField(
+        label=_("Valid for"),
+        choices=[(days, VALID_FOR[days]) for days in VALID_DAYS],
+        initial=90,
+        coerce=int,
+        help_text=_("After that, make a new one."),
+    )
+
+    class Meta:
+        model = PersonalToken
+        fields = ["name", "scope", "valid_days"]
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"}), "scope": forms.RadioSelect}
+        help_texts = {"name": _("Such as the name of the script, so that you can tell your tokens apart.")}
+        error_messages = {"name": {"required": _("Say what the token is for, such as the name of the script.")}}
 
 
 class GroupForm(forms.ModelForm):

@@ -1,19 +1,27 @@
+from allauth.account.decorators import reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.forms import ProfileForm, TimezoneForm
-from accounts.models import User
+from accounts.actions import create_personal_token, revoke_personal_token
+from accounts.editing import edit_profile
+from accounts.forms import ProfileForm, TimezoneForm, TokenForm
+from accounts.models import PersonalToken, User
 from accounts.timezones import COOKIE
 from mentorbook.pages import back
-from mentorbook.refusals import render_form
+from mentorbook.refusals import refusals_on, render_form
 
 ONE_YEAR = 365 * 24 * 3600
+ENDED_SHOWN = 20
+ask_first = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def profile(request):
@@ -43,10 +51,51 @@ def switch_timezone(request):
     if not form.is_valid():
         messages.error(request, " ".join(form.errors["timezone"]))
     elif request.user.is_authenticated:
-        request.user.timezone = form.cleaned_data["timezone"]
-        request.user.save(update_fields=["timezone"])
+        edit_profile(request.user, **form.cleaned_data)
     else:
         response.set_cookie(
             COOKIE, form.cleaned_data["timezone"], max_age=ONE_YEAR, secure=request.is_secure(), samesite="Lax"
         )
     return response
+
+
+# --- Personal tokens --------------------------------------------------------------------------------------------------
+
+
+@ask_first
+def tokens(request):
+    form = TokenForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        return _make_token(request, form)
+    return _render_tokens(request, form)
+
+
+@reauthentication_required
+def _make_token(request, form):
+    """Answer with the secret, on this page and nowhere else: no session, message or cache keeps it."""
+    with refusals_on(form):
+        token, secret = create_personal_token(by=request.user, now=timezone.now(), **form.cleaned_data)
+        response = render(request, "account/token_made.html", {"token": token, "secret": secret})
+        add_never_cache_headers(response)
+        return response
+    return _render_tokens(request, form)
+
+
+def _render_tokens(request, form):
+    now = timezone.now()
+    alive = list(PersonalToken.objects.alive_of(request.user, now))
+    ended = list(request.user.personal_tokens.exclude(pk__in=[token.pk for token in alive])[:ENDED_SHOWN])
+    for token in ended:
+        token.ended_because = token.ending(now).label
+    return render_form(request, "account/tokens.html", form, {"alive": alive, "ended": ended})
+
+
+@ask_first
+def revoke_token(request, pk):
+    token = get_object_or_404(request.user.personal_tokens, pk=pk)
+    if request.method == "POST":
+        revoke_personal_token(token, by=request.user, now=timezone.now())
+        messages.success(request, _("“%(name)s” lets nobody in any more.") % {"name": token.name})
+        return redirect("accounts:tokens")
+    context = {"token": token, "confirm_label": _("Revoke the token"), "tone": "danger"}
+    return render(request, "account/token_revoke.html", {**context, "cancel_url": reverse("accounts:tokens")})

@@ -1,5 +1,6 @@
 """Asking the JSON API as a program does."""
 
+import itertools
 import json
 
 from django.test import Client
@@ -8,13 +9,17 @@ from django.utils import timezone
 from accounts.actions import create_personal_token, start_session
 
 
+_numbers = itertools.count(1)
+
+
 def token_of(person):
     """An access token of a session of `person`."""
     return start_session(person, now=timezone.now()).access_token
 
 
 def personal_token(person, scope="write"):
-    _token, secret = create_personal_token(by=person, name="A script", scope=scope, valid_days=30, now=timezone.now())
+    name = f"Script {next(_numbers)}"
+    _token, secret = create_personal_token(by=person, name=name, scope=scope, valid_days=30, now=timezone.now())
     return secret
 
 

@@ -34,6 +34,14 @@ class TokenNameMissing(Refused):
     message = _("Say what the token is for, such as the name of the script.")
 
 
+class TokenNameTaken(Refused):
+    """So that tokens can be told apart, and a form that is sent twice makes one token."""
+
+    code = "name_taken"
+    field = "name"
+    message = _("You have a token with this name. Choose another, or revoke that one first.")
+
+
 class TooManyTokens(Refused):
     code = "too_many_tokens"
     message = _("You have as many tokens as one person can. Revoke one that is not used any more.")
@@ -91,6 +99,15 @@ def end_session(refresh_token: str, *, now) -> None:
         _end(token.session, now)
 
 
+def end_program_session(session, *, by, now) -> ProgramSession:
+    """Staff sign a program out: none of its tokens lets in any more. A second time nothing changes."""
+    if not by.has_perm("accounts.change_programsession"):
+        raise NotAllowed
+    ProgramSession.objects.filter(pk=session.pk, ended_at=None).update(ended_at=now)
+    session.refresh_from_db()
+    return session
+
+
 def create_personal_token(*, by, name: str, scope: str, valid_days: int, now: dt.datetime) -> tuple[PersonalToken, str]:
     """A new key for scripts of `by`, and its secret, which nobody can show again."""
     name = " ".join(name.replace("\0", "").split())
@@ -102,7 +119,10 @@ def create_personal_token(*, by, name: str, scope: str, valid_days: int, now: dt
     with transaction.atomic():
         # Two forms sent at once are counted one after the other.
         get_user_model().objects.select_for_update(no_key=True).get(pk=by.pk)
-        if by.personal_tokens.alive(now).count() >= MAX_TOKENS:
+        own = PersonalToken.objects.alive_of(by, now)
+        if own.filter(name__iexact=name).exists():
+            raise TokenNameTaken
+        if own.count() >= MAX_TOKENS:
             raise TooManyTokens
         token = PersonalToken.objects.create(
             user=by,

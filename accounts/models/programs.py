@@ -61,12 +61,21 @@ class RefreshToken(models.Model):
 
 class PersonalTokenQuerySet(models.QuerySet):
     def alive(self, now):
-        """Those that have neither been revoked nor run out."""
+        """Those that have neither been revoked nor run out. Whether the password is still the same shows one row."""
         return self.filter(revoked_at=None, expires_at__gt=now)
+
+    def alive_of(self, user, now):
+        """Those of `user` that let a script in."""
+        return self.alive(now).filter(user=user, version=user.session_version)
 
 
 class PersonalToken(models.Model):
     """A key that somebody made on the settings page for a script of their own. Shown once, when it is made."""
+
+    class Ending(models.TextChoices):
+        REVOKED = "revoked", _("revoked")
+        EXPIRED = "expired", _("expired")
+        PASSWORD_CHANGED = "password_changed", _("ended with the old password")
 
     class Scope(models.TextChoices):
         READ = "read", _("read only")
@@ -96,12 +105,15 @@ class PersonalToken(models.Model):
 
     def lets_in(self, now):
         """Whether it counts: not revoked or run out, the password still the same, the person still active."""
-        return (
-            self.revoked_at is None
-            and self.expires_at > now
-            and self.user.is_active
-            and self.version == self.user.session_version
-        )
+        return self.ending(now) is None and self.user.is_active
+
+    def ending(self, now) -> Ending | None:
+        """Why it counts no more, or None while it does."""
+        if self.revoked_at is not None:
+            return self.Ending.REVOKED
+        if self.version != self.user.session_version:
+            return self.Ending.PASSWORD_CHANGED
+        return self.Ending.EXPIRED if self.expires_at <= now else None
 
 
 class IdempotentAnswer(models.Model):
