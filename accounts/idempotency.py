@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import IdempotentAnswer
 from mentorbook.locks import Busy, limit_waiting, patiently
-from mentorbook.rest.middleware import JSON, is_for_programs
+from mentorbook.rest.middleware import JSON, PREFIX, is_for_programs
 
 HEADER = "Idempotency-Key"
+SIGN_IN = f"{PREFIX}auth/"
 KEPT = dt.timedelta(hours=24)
 MAX_LENGTH = IdempotentAnswer._meta.get_field("key").max_length
 
@@ -28,7 +29,7 @@ class IdempotencyMiddleware:
 
     def __call__(self, request):
         key = request.headers.get(HEADER)
-        if key is None or request.method != "POST" or not is_for_programs(request) or not request.user.is_authenticated:
+        if key is None or not _is_done_once(request):
             return self.get_response(request)
         if not (0 < len(key) <= MAX_LENGTH and key.isascii() and key.isprintable()):
             words = _("An idempotency key has 1 to %(most)d printable ASCII characters.") % {"most": MAX_LENGTH}
@@ -63,6 +64,14 @@ class IdempotencyMiddleware:
                 row.status, row.body = response.status_code, response.content.decode()
                 row.save(update_fields=["status", "body"])
             return response
+
+
+def _is_done_once(request):
+    """Not where tokens are handed out: their answers are secrets, which the database does not keep, and the end of a
+    session whose refresh token was copied has to stay although the answer is a refusal."""
+    if request.method != "POST" or not is_for_programs(request) or request.path_info.startswith(SIGN_IN):
+        return False
+    return request.user.is_authenticated
 
 
 _IN_THE_WORKS = (409, "in_the_works", "The first request with this key is still being worked on. Ask again.")
