@@ -7,7 +7,8 @@ from allauth.account.signals import user_signed_up
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.db import IntegrityError
+from django.contrib.auth.models import update_last_login
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts import joining
@@ -83,13 +84,20 @@ def sign_up(request, *, email: str, password: str, name: str, timezone: str, wan
         raise refusal
     if form.account_already_exists:
         raise EmailTaken
+    user = _make(request, form, wants_to_mentor)
+    if settings.ACCOUNT_EMAIL_VERIFICATION != "none":
+        EmailAddress.objects.get(user=user).send_confirmation(request, signup=True)
+    return user
+
+
+@transaction.atomic
+def _make(request, form, wants_to_mentor):
+    """The person with all that belongs to them, or nothing."""
     try:
         user = form.save(request)
     except IntegrityError as error:  # somebody was quicker
         raise EmailTaken from error
     user_signed_up.send(sender=type(user), request=request, user=user)
-    if settings.ACCOUNT_EMAIL_VERIFICATION != "none":
-        EmailAddress.objects.get(user=user).send_confirmation(request, signup=True)
     if wants_to_mentor:
         joining.begin_to_mentor(user)
     return user
@@ -116,6 +124,8 @@ def sign_in(request, *, email: str, password: str, code: str | None, now: dt.dat
         form = AuthenticateForm({"code": code}, user=user)
         if not form.is_valid():
             raise BadCode(" ".join(form.errors.get("code", form.non_field_errors())))
+        form.authenticator.record_usage()
     if not may_sign_in(user):
         raise EmailNotConfirmed
+    update_last_login(None, user)
     return start_session(user, now=now)
