@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import guessing
 from accounts.models import User
+from mentorbook.rest.middleware import is_for_programs
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class AccountAdapter(DefaultAccountAdapter):
             super().send_mail(template_prefix, email, context)
         except (SMTPException, OSError):
             logger.exception("The mail %s could not be sent.", template_prefix)
-            if self.request is not None:
+            if self.request is not None and not is_for_programs(self.request):
                 messages.warning(
                     self.request, gettext("The mail could not be sent just now. Ask for it again in a few minutes.")
                 )
