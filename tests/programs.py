@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from accounts.actions import create_personal_token, start_session
 
-
 _numbers = itertools.count(1)
 
 
