@@ -15,7 +15,7 @@ from mentorbook.errors import NotAllowed, Refused
 from mentorbook.locks import patiently
 from mentors import retagging, search, tags
 from mentors.matching import decayed
-from mentors.models import MAX_EXPERTISE, MentorProfile, ProvenSkill, Tag, TagSynonym
+from mentors.models import MAX_EXPERTISE, MentorProfile, ProvenSkill, Tag, TagSynonym, each_language_once
 from mentors.ratings import bayesian_mean
 from notifications.actions import notify
 from notifications.models import Kind
@@ -57,6 +57,19 @@ class UnknownStatus(Refused):
     message = _("Choose one of available, busy and away.")
 
 
+class TooMuchExpertise(Refused):
+    """The profile has as many tags as one can have. Fact: `limit`."""
+
+    code = "too_much_expertise"
+    field = "tag"
+    message = _("You have named as many things as a profile takes. Take one away first.")
+
+
+class LastExpertise(Refused):
+    code = "last_expertise"
+    message = _("Name at least one thing that you help with. Add another one first.")
+
+
 class TagGone(Refused):
     code = "tag_gone"
     message = _("That tag does not exist any more; somebody may have merged it just now.")
@@ -88,6 +101,15 @@ def find_or_create_tags(names: Iterable[str]) -> list[Tag]:
         locked = set(_lock(Tag.objects.filter(pk__in=ids)))
         if not missing and locked == ids:
             return list(dict.fromkeys(found[name] for name in wanted))
+
+
+def add_tag(name: str) -> tuple[Tag, bool]:
+    """The tag of this name, or the one that a synonym belongs to, and whether it is new. Raises ValidationError for a
+    name that cannot be a tag."""
+    spelling = tags.normalise(name)
+    if known := Tag.objects.by_spelling([spelling]):
+        return known[spelling], False
+    return Tag.objects.get_or_create(name=spelling)
 
 
 @patiently
@@ -199,6 +221,39 @@ def update_profile(profile: MentorProfile, *, expertise: Iterable[str] | None = 
     return current
 
 
+@transaction.atomic
+def add_expertise(profile: MentorProfile, name: str) -> tuple[Tag, bool]:
+    """Add the tag of this name, made where it is new, to what the mentor helps with; the tag, and whether it was
+    added. One that the mentor has already changes nothing. As with every change, a declined profile waits again.
+    """
+    profile = _locked(profile)
+    (tag,) = find_or_create_tags([name])
+    named = list(profile.expertise.all())
+    if tag in named:
+        return tag, False
+    if len(named) >= MAX_EXPERTISE:
+        raise TooMuchExpertise(limit=MAX_EXPERTISE)
+    update_profile(profile, expertise=[each.name for each in [*named, tag]])
+    return tag, True
+
+
+@transaction.atomic
+def remove_expertise(profile: MentorProfile, name: str) -> None:
+    """Take the tag of this name, or synonym, from what the mentor helps with; one that is not there changes nothing.
+
+    The last one cannot be taken: nobody would find the mentor.
+    """
+    profile = _locked(profile)
+    named = list(profile.expertise.all())
+    found = Tag.objects.by_spelling([tags.normalise(name)])
+    rest = [tag for tag in named if tag not in found.values()]
+    if rest == named:
+        return
+    if not rest:
+        raise LastExpertise
+    update_profile(profile, expertise=[tag.name for tag in rest])
+
+
 def _assign(profile, fields):
     if unknown := set(fields) - EDITABLE:
         raise TypeError(f"Not for editing: {', '.join(sorted(unknown))}")
@@ -207,6 +262,8 @@ def _assign(profile, fields):
     if "session_minutes" in fields:
         profile.session_minutes = sorted(profile.session_minutes)
     profile.clean_fields(exclude={field.name for field in profile._meta.fields} - set(fields) - {"timezone"})
+    if "languages" in fields:
+        profile.languages = each_language_once(profile.languages)
 
 
 def _set_expertise(profile, names):

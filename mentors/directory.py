@@ -5,10 +5,16 @@ from datetime import date, datetime, tzinfo
 from typing import Protocol
 
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from mentors import search
 from mentors.models import MentorProfile, Tag
 
-ORDERS = ("rating", "rate", "next_free")
+MAX_QUERY_LENGTH = 100
+MAX_TAGS = 10
+DAYS_AHEAD = 366
 POPULAR_TAGS = 12
 POPULAR_FOR_SECONDS = 600
 
@@ -57,10 +63,28 @@ class Found:
     def __len__(self):
         return len(self.ids)
 
+    def count(self) -> int:
+        return len(self.ids)
+
     def __getitem__(self, part: slice) -> list[MentorProfile]:
         ids = self.ids[part]
         profiles = MentorProfile.objects.listed().for_rows().in_bulk(ids)
         return [profiles[pk] for pk in ids if pk in profiles]
+
+
+def check_query(query: str) -> None:
+    """A search without a word would find everybody."""
+    if query and not search.words(query):
+        raise ValidationError(_("Write at least one letter or digit."))
+
+
+def check_day(day: date, *, now: datetime) -> None:
+    """Whether it makes sense to ask who is free on that day of the current time zone."""
+    ahead = (day - timezone.localdate(now)).days
+    if ahead < 0:
+        raise ValidationError(_("That day is over. Choose today or a later one."))
+    if ahead > DAYS_AHEAD:
+        raise ValidationError(_("Choose a day within a year."))
 
 
 def find_mentors(
@@ -78,7 +102,8 @@ def find_mentors(
 ):
     """The listed mentors whom every condition given lets through, in the order asked for, to be counted and sliced.
 
-    `tags` are Tag rows, all of which a mentor must have; `free_on` is a day in `viewer_zone`.
+    `tags` are Tag rows, all of which a mentor must have; `free_on` is a day in `viewer_zone`; `order` is one of
+    rating, rate, -rate and next_free.
     """
     rows = MentorProfile.objects.listed().matching(query).with_expertise(*tags)
     if max_rate_points is not None:
@@ -87,7 +112,13 @@ def find_mentors(
         rows = rows.rated_at_least(min_rating_tenths)
     if status:
         rows = rows.filter(status=status)
-    rows = {"rating": rows.best_rated, "rate": rows.cheapest, "next_free": rows.soonest}[order]()
+    orders = {
+        "rating": rows.best_rated,
+        "rate": rows.cheapest,
+        "-rate": rows.dearest,
+        "next_free": rows.soonest,
+    }
+    rows = orders[order]()
     if free_on is None:
         return rows.for_rows()
     # Only those who can have a time at all are asked about. Their ids go back to the database a page at a time.

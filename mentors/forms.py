@@ -2,14 +2,20 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.urls import reverse_lazy
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import TimezoneField
 from mentorbook.pieces import duration
-from mentors import directory, search, tags
+from mentors import directory, tags
 from mentors.amounts import DAY, HOUR, in_days, in_minutes, no_time_or, until_before_start
-from mentors.models import MAX_EXPERTISE, SESSION_MINUTES, MentorProfile, Tag
+from mentors.models import (
+    MAX_EXPERTISE,
+    MAX_HOURLY_RATE,
+    SESSION_MINUTES,
+    MentorProfile,
+    Tag,
+    each_language_once,
+)
 
 BUFFERS = (0, 5, 10, 15, 20, 30, 45, 60, 90, 120)
 STEPS = (15, 20, 30, 60)
@@ -59,11 +65,7 @@ class LanguagesField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def clean(self, value):
-        languages = {}
-        for typed in super().clean(value).split(","):
-            if language := " ".join(typed.split()):
-                languages.setdefault(language.casefold(), language)
-        return list(languages.values())
+        return each_language_once(super().clean(value).split(","))
 
 
 class SessionLengthsField(forms.TypedMultipleChoiceField):
@@ -208,14 +210,14 @@ class MentorProfileForm(forms.ModelForm):
 class DirectoryFilters(forms.Form):
     """The filters in the address of the directory. Each is checked by itself: a bad one leaves the others in force."""
 
-    MAX_TAGS = 10
+    ORDERS = ("rating", "rate", "next_free")
     BEHIND_BUTTON = ("free_on", "max_rate", "min_rating", "status")
     ATTRS = {"form": "directory-form"}
 
     q = forms.CharField(
         label=_("Name or words"),
         required=False,
-        max_length=100,
+        max_length=directory.MAX_QUERY_LENGTH,
         error_messages={"max_length": _("Search with at most %(limit_value)d characters.")},
         widget=forms.TextInput(attrs={"type": "search", "enterkeyhint": "search"}),
     )
@@ -226,9 +228,9 @@ class DirectoryFilters(forms.Form):
         error_messages={"invalid": _("Write a whole number of points.")},
         validators=[
             MinValueValidator(0, _("Write 0 or more points.")),
-            MaxValueValidator(100_000, _("Write at most %(limit_value)d points.")),
+            MaxValueValidator(MAX_HOURLY_RATE, _("Write at most %(limit_value)d points.")),
         ],
-        widget=forms.NumberInput(attrs={**ATTRS, "min": 0, "max": 100_000, "inputmode": "numeric"}),
+        widget=forms.NumberInput(attrs={**ATTRS, "min": 0, "max": MAX_HOURLY_RATE, "inputmode": "numeric"}),
     )
     min_rating = forms.TypedChoiceField(
         label=_("Rated at least"),
@@ -255,7 +257,7 @@ class DirectoryFilters(forms.Form):
     )
     order = forms.ChoiceField(
         required=False,
-        choices=[(order, order) for order in directory.ORDERS],
+        choices=[(order, order) for order in ORDERS],
         error_messages={"invalid_choice": _("Sorted by rating: there is no such order.")},
     )
 
@@ -273,35 +275,29 @@ class DirectoryFilters(forms.Form):
 
     def clean_q(self):
         query = self.cleaned_data["q"]
-        if query and not search.words(query):
-            raise ValidationError(_("Write at least one letter or digit."))
+        directory.check_query(query)
         return query
 
     def clean_free_on(self):
         day = self.cleaned_data["free_on"]
-        if day is None:
-            return None
-        ahead = (day - timezone.localdate(self.now)).days
-        if ahead < 0:
-            raise ValidationError(_("That day is over. Choose today or a later one."))
-        if ahead > 366:
-            raise ValidationError(_("Choose a day within a year."))
+        if day is not None:
+            directory.check_day(day, now=self.now)
         return day
 
     def clean(self):
         names = []
         for typed in self.data["tag"]:
-            for name in typed.split(",")[: self.MAX_TAGS + 1]:
+            for name in typed.split(",")[: directory.MAX_TAGS + 1]:
                 try:
                     names += [tags.normalise(name)] if name.strip() else []
                 except ValidationError as error:
                     self.refused_tags.append(name)
                     self.add_error("tag", error)
         names = list(dict.fromkeys(names))
-        if len(names) > self.MAX_TAGS:
-            self.refused_tags += names[self.MAX_TAGS :]
-            names = names[: self.MAX_TAGS]
-            self.add_error("tag", _("Choose at most %(limit)d tags.") % {"limit": self.MAX_TAGS})
+        if len(names) > directory.MAX_TAGS:
+            self.refused_tags += names[directory.MAX_TAGS :]
+            names = names[: directory.MAX_TAGS]
+            self.add_error("tag", _("Choose at most %(limit)d tags.") % {"limit": directory.MAX_TAGS})
         found = Tag.objects.by_spelling(names) if names else {}
         self.tags = list(dict.fromkeys(found[name] for name in names if name in found))
         self.unknown_tags = [name for name in names if name not in found]
@@ -321,7 +317,7 @@ class DirectoryFilters(forms.Form):
 
     @property
     def chosen_order(self):
-        return self.value("order") or directory.ORDERS[0]
+        return self.value("order") or self.ORDERS[0]
 
     def rows(self, viewer, viewer_zone):
         """The mentors that every sound filter lets through, in order."""

@@ -19,6 +19,8 @@ from mentors.ratings import PRIOR_MEAN
 
 SESSION_MINUTES = (30, 45, 60, 90, 120)
 MAX_EXPERTISE = 15
+MAX_HOURLY_RATE = 100_000
+MAX_LANGUAGES, MAX_LANGUAGE_LENGTH = 10, 40
 
 
 def validate_session_minutes(minutes):
@@ -34,16 +36,25 @@ def validate_session_minutes(minutes):
 def validate_languages(languages):
     if (
         not isinstance(languages, list)
-        or len(languages) > 10
+        or len(languages) > MAX_LANGUAGES
         or any(
             not isinstance(language, str)
             or not language.strip()
-            or len(language) > 40
+            or len(language) > MAX_LANGUAGE_LENGTH
             or tags.has_hidden_characters(language)
             for language in languages
         )
     ):
         raise ValidationError(_("List at most 10 languages of at most 40 characters each."))
+
+
+def each_language_once(languages: list[str]) -> list[str]:
+    """In their order, with single spaces, and without repetitions in other letters."""
+    spellings = {}
+    for language in languages:
+        if spelling := " ".join(language.split()):
+            spellings.setdefault(spelling.casefold(), spelling)
+    return list(spellings.values())
 
 
 def one_hour():
@@ -67,6 +78,13 @@ class TagQuerySet(models.QuerySet):
             .annotate(mentor_count=models.Count("mentors"))
             .order_by("-mentor_count", "name")
         )
+
+    def completing(self, typed):
+        """The same for what somebody typed so far; none where that cannot begin a tag."""
+        try:
+            return self.beginning_with(tags.normalise(typed))
+        except ValidationError:
+            return self.none()
 
     def most_used(self, limit):
         """The tags that most approved mentors have, as a list. Counted in the narrow table between the two: joined
@@ -165,6 +183,10 @@ class MentorProfileQuerySet(models.QuerySet):
     def cheapest(self):
         return self.order_by("hourly_rate_points", "id")
 
+    def dearest(self):
+        """The reverse, so that the same index serves."""
+        return self.order_by("-hourly_rate_points", "-id")
+
     def soonest(self):
         """By the next free time as last noted; those without one last."""
         return self.order_by(F("next_free_at").asc(nulls_last=True), "id")
@@ -197,7 +219,7 @@ class MentorProfile(models.Model):
     expertise = models.ManyToManyField(Tag, verbose_name=_("expertise"), related_name="mentors", blank=True)
     languages = models.JSONField(_("languages"), default=list, blank=True, validators=[validate_languages])
     hourly_rate_points = models.PositiveIntegerField(
-        _("points an hour"), default=0, validators=[MaxValueValidator(100_000)]
+        _("points an hour"), default=0, validators=[MaxValueValidator(MAX_HOURLY_RATE)]
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.AVAILABLE)
     approval = models.CharField(max_length=10, choices=Approval.choices, default=Approval.WAITING)
@@ -331,6 +353,14 @@ class MentorProfile(models.Model):
     def answers_usually_within(self):
         """Minutes from taking a ticket to the first word, once there are enough tickets to say so; else None."""
         return self.first_response_minutes if self.tickets_answered >= RESPONSE_SHOWN_FROM else None
+
+    @property
+    def solves_usually_within(self):
+        """Minutes from taking a ticket to its solution, once there are enough tickets to say so; else None."""
+        return self.solution_minutes if self.tickets_solved >= RESPONSE_SHOWN_FROM else None
+
+    def can_be_changed_by(self, user):
+        return user.is_staff or user.pk == self.user_id
 
     def price_points(self, duration_minutes):
         return price_of(self.hourly_rate_points, duration_minutes)

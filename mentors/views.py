@@ -4,7 +4,6 @@ from functools import cache
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_POST
 from mentorbook.pages import back, paginate
 from mentorbook.pieces import zone_label
 from mentorbook.refusals import refusals_on, render_form
-from mentors import directory, tags
+from mentors import directory
 from mentors.actions import create_profile, set_status, update_profile
 from mentors.amounts import until_before_start
 from mentors.forms import DirectoryFilters, MentorProfileForm
@@ -50,11 +49,7 @@ def tag_options(request):
     """Tags that complete the last of those typed, as options that hold what was typed before it too."""
     typed = (request.GET.getlist("tag") or request.GET.getlist("expertise") or [""])[-1]
     before, comma, last = typed.rpartition(",")
-    try:
-        found = Tag.objects.beginning_with(tags.normalise(last))[:8]
-    except ValidationError:
-        found = []
-    options = [f"{before.strip()}{comma} {tag}".strip() for tag in found]
+    options = [f"{before.strip()}{comma} {tag}".strip() for tag in Tag.objects.completing(last)[:8]]
     return render(request, "mentors/_tag_options.html", {"options": options})
 
 
