@@ -30,18 +30,28 @@ def statement_rows(wallet: Wallet | None):
     )
 
 
+def reason_of(row: Transfer) -> Transaction.Reason:
+    """Why this row is there, for the owner of the wallet: of a late cancellation the payer sees what came back."""
+    reason = Transaction.Reason(row.transaction.reason)
+    return Transaction.Reason.RELEASE if reason == Transaction.Reason.CAPTURE and row.comes_back else reason
+
+
 def what(row: Transfer) -> str:
-    """What happened in this row, for the owner of the wallet: of a late cancellation the payer sees what came back."""
+    """What happened in this row, in words for the owner of the wallet."""
     transaction = row.transaction
-    if transaction.reason == Transaction.Reason.CAPTURE and row.comes_back:
-        return Transaction.Reason.RELEASE.label
     if transaction.reason == Transaction.Reason.REVERSAL:
         return _("reversal: %(what)s") % {"what": transaction.reverses.get_reason_display()}
     if transaction.reason == Transaction.Reason.CONTRIBUTION and row.change_points > 0:
         return _("contribution of %(name)s") % {"name": row.source.user}
     if transaction.reason == Transaction.Reason.GIVEN_BACK and row.change_points < 0:
         return _("given back to %(name)s") % {"name": row.destination.user}
-    return transaction.get_reason_display()
+    return reason_of(row).label
+
+
+def subject_id(row: Transfer, app_label: str, model: str) -> int | None:
+    """The id of what this row is about, if it is one of these: the apps above are known here by their names only."""
+    about = row.transaction.subject_type
+    return row.transaction.subject_id if about and about.natural_key() == (app_label, model) else None
 
 
 def held_points(wallet: Wallet | None) -> int:

@@ -25,6 +25,7 @@ MAX_MAILS_A_DAY = 30
 MAX_MAILS_TO_ONE_A_DAY = 2
 MAX_OWNED = 20
 DAY = dt.timedelta(days=1)
+WORDS = ("name", "description", "members_may_pay")
 INVITED, CHANGED = "group_invited", "group_changed"
 
 
@@ -135,7 +136,7 @@ def lock_group(group_id) -> ProjectGroup:
 
 
 def create_group(*, name: str, by, description: str = "", members_may_pay: bool = False, now=None) -> ProjectGroup:
-    """A new group that `by` owns and belongs to."""
+    """A new group that `by` owns and belongs to. A name that nobody could see raises ValidationError."""
     fields = {"name": _one_line(name), "description": _text(description), "members_may_pay": members_may_pay}
     with transaction.atomic():
         # Two forms sent at once are counted one after the other.
@@ -143,7 +144,9 @@ def create_group(*, name: str, by, description: str = "", members_may_pay: bool 
         if ProjectGroup.objects.active().filter(owner=by).count() >= MAX_OWNED:
             raise TooManyGroups
         now = now or timezone.now()
-        group = ProjectGroup.objects.create(owner=by, created_at=now, **fields)
+        group = ProjectGroup(owner=by, created_at=now, **fields)
+        _insist_on_words(group)
+        group.save()
         Membership.objects.create(group=group, user=by, joined_at=now)
     _forget_groups(by)
     return group
@@ -151,13 +154,23 @@ def create_group(*, name: str, by, description: str = "", members_may_pay: bool 
 
 @patiently
 @transaction.atomic
-def edit_group(group, *, by, name: str, description: str, members_may_pay: bool) -> ProjectGroup:
-    """Other words, or another rule about who spends what the group has. Its owner's alone."""
+def edit_group(
+    group, *, by, name: str | None = None, description: str | None = None, members_may_pay: bool | None = None
+) -> ProjectGroup:
+    """Other words, or another rule about who spends what the group has; what is None stays as it is. Its owner's alone.
+
+    A name that nobody could see raises ValidationError, and then nothing has changed.
+    """
     group = lock_group(group.pk)
     _insist_on_owner(group, by)
-    group.name, group.description = _one_line(name), _text(description)
-    group.members_may_pay = members_may_pay
-    group.save(update_fields=["name", "description", "members_may_pay"])
+    if name is not None:
+        group.name = _one_line(name)
+    if description is not None:
+        group.description = _text(description)
+    if members_may_pay is not None:
+        group.members_may_pay = members_may_pay
+    _insist_on_words(group)
+    group.save(update_fields=WORDS)
     return group
 
 
@@ -381,6 +394,11 @@ def _tell_change(person, group, *, what, occasion, by, url=None):
 def _forget_groups(person):
     """`group_ids` was asked for before, perhaps; the rest of the request must know better."""
     person.__dict__.pop("group_ids", None)
+
+
+def _insist_on_words(group):
+    """What the form of the page asks of them, for every door."""
+    group.clean_fields(exclude={field.name for field in group._meta.fields} - set(WORDS))
 
 
 def _one_line(name):
