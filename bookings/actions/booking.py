@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -138,18 +138,22 @@ def book_slot(
     group=None,
     pay_from: str = PayFrom.WALLET,
     ticket=None,
+    most_points: int | None = None,
+    by=None,
     idempotency_key: str | None = None,
     now: dt.datetime,
 ) -> Appointment:
     """Ask `mentor` for a session, or book it at once where the mentor confirms automatically, and hold its price.
 
     With a project `group` it is the group's session, booked by `student` for all its members, and may be paid from the
-    group's wallet. With a `ticket` of the student it is about that question.
+    group's wallet. With a `ticket` of the student it is about that question. `most_points` is the price that was shown;
+    nothing dearer is booked. Staff may book for a student, with the student's points (`by`).
 
     The time is taken for everybody else from then on. What was asked for before with the same `idempotency_key` by
-    the same student is returned as it is; with other content it raises IdempotencyMismatch. Refuses with SlotTaken,
+    the same person is returned as it is; with other content it raises IdempotencyMismatch. Refuses with SlotTaken,
     SlotNotOffered, StudentBusy, LengthNotOffered, MentorNotBookable, OwnMentor, TitleMissing, NotInGroup,
-    MentorInGroup, GroupDoesNotPay, NotYourTicket, Busy and the wallet's NotEnoughPoints, and then nothing has changed.
+    MentorInGroup, GroupDoesNotPay, NotYourTicket, PriceRaised, NotAllowed, Busy and the wallet's NotEnoughPoints, and
+    then nothing has changed.
     """
     wish = make_wish(
         mentor,
@@ -161,10 +165,11 @@ def book_slot(
         group=group,
         pay_from=pay_from,
         ticket=ticket,
+        by=by,
         idempotency_key=idempotency_key,
         now=now,
     )
-    return book_wish(wish, mentor, now=now)
+    return book_wish(replace(wish, most_points=most_points), mentor, now=now)
 
 
 def book_wish(wish, mentor, *, now) -> Appointment:
@@ -185,6 +190,7 @@ class Wish:
 
     mentor_id: int
     student_id: int
+    by: object  # the student, or somebody of the staff for the student
     starts_at: dt.datetime
     duration_minutes: int
     title: str
@@ -211,17 +217,34 @@ class Wish:
             content += [self.group_id, self.pays_from_group, self.ticket_id]
         if self.weeks > 1:
             content += ["weeks", self.weeks]
+        if self.by.pk != self.student_id:
+            content += ["for", self.student_id]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def make_wish(
-    mentor, *, student, starts_at, duration_minutes, title, description, group, pay_from, ticket, idempotency_key, now
+    mentor,
+    *,
+    student,
+    starts_at,
+    duration_minutes,
+    title,
+    description,
+    group,
+    pay_from,
+    ticket,
+    by=None,
+    idempotency_key,
+    now,
 ) -> Wish:
     """The wish, with what needs no look at the calendar refused."""
+    by = by or student
+    if by.pk != student.pk and not by.is_staff:
+        raise NotAllowed
     title = " ".join(title.replace("\0", "").split())
     if not title:
         raise TitleMissing
-    if mentor.user_id == student.pk:
+    if mentor.user_id in (student.pk, by.pk):  # nor does staff spend a student's points on themself
         raise OwnMentor
     if ticket is not None and ticket.student_id != student.pk:
         raise NotYourTicket
@@ -233,6 +256,7 @@ def make_wish(
     return Wish(
         mentor_id=mentor.pk,
         student_id=student.pk,
+        by=by,
         starts_at=starts_at.astimezone(dt.UTC),
         duration_minutes=duration_minutes,
         title=title,
@@ -300,7 +324,7 @@ def _book_under_locks(wish, now):
     group = lock_group(wish, people.mentor)
     calendar = ask(wish, people.mentor, people.student, now)
     appointment = insert(wish, people.mentor, people.student, group, now)
-    event = history.record(appointment, "", appointment.status, by=people.student, now=now)
+    event = history.record(appointment, "", appointment.status, by=wish.by, now=now)
     history.tell(appointment, people.mentor.user, event=event)
     history.tell(appointment, *students_to_tell(appointment), event=event)
     history.note_next_free(calendar.with_session(appointment).seen_by_anybody(), now=now)
@@ -312,7 +336,7 @@ def _book_under_locks(wish, now):
 def students_to_tell(appointment):
     """Of what is booked at once the student's side gets the notice; of a request only the others of the group, who did
     not ask for it themselves."""
-    if appointment.status == Status.CONFIRMED:
+    if appointment.status == Status.CONFIRMED or appointment.booked_by_id != appointment.student_id:
         return appointment.student_side()
     if appointment.group_id is None:
         return []
@@ -368,7 +392,7 @@ def _asked_before(wish):
     """The appointment that the same person's same key led to."""
     if wish.key is None:
         return None
-    with_this_key = Appointment.objects.filter(booked_by=wish.student_id, idempotency_key=wish.key).order_by()
+    with_this_key = Appointment.objects.filter(booked_by=wish.by.pk, idempotency_key=wish.key).order_by()
     for pk, fingerprint in with_this_key.values_list("pk", "idempotency_fingerprint"):
         if fingerprint != wish.fingerprint:
             raise IdempotencyMismatch
@@ -402,13 +426,13 @@ def insert(wish, mentor, student, group, now, series=None):
         meeting_url=mentor.meeting_url,
         payer=payer_of(wish, student, group),
         escrow=open_escrow(),
-        booked_by=student,
+        booked_by=wish.by,
         idempotency_key=wish.key,
         idempotency_fingerprint=wish.fingerprint if wish.key else "",
         created_at=now,
         timed_at=now,
     )
-    hold_points(appointment.payer, appointment.escrow, points=appointment.price_points, by=student, subject=appointment)
+    hold_points(appointment.payer, appointment.escrow, points=appointment.price_points, by=wish.by, subject=appointment)
     return appointment
 
 

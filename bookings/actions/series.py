@@ -90,6 +90,8 @@ def book_series(
     group=None,
     pay_from: str = PayFrom.WALLET,
     ticket=None,
+    most_points: int | None = None,
+    by=None,
     idempotency_key: str | None = None,
     now: dt.datetime,
 ) -> AppointmentSeries:
@@ -98,6 +100,7 @@ def book_series(
     Each is an appointment of its own as `book_slot` makes them, with a hold of its own; everybody is told once for all
     of them. Refuses like book_slot, but with SeriesNotPossible, which names every week that cannot be booked, instead
     of SlotTaken, SlotNotOffered and StudentBusy; with NotEnoughPoints for the sum; and with WeeksOutOfRange.
+    `most_points` is what one session may cost.
     """
     if not FEWEST_WEEKS <= weeks <= MOST_WEEKS:
         raise WeeksOutOfRange
@@ -111,10 +114,11 @@ def book_series(
         group=group,
         pay_from=pay_from,
         ticket=ticket,
+        by=by,
         idempotency_key=idempotency_key,
         now=now,
     )
-    first = replace(first, weeks=weeks)
+    first = replace(first, weeks=weeks, most_points=most_points)
     try:
         starts = weekly_starts(first.starts_at, mentor.timezone, weeks)
         if clear_way([replace(first, starts_at=start) for start in starts], mentor, now):
@@ -147,7 +151,7 @@ def _book_under_locks(first, now):
     )
     series = AppointmentSeries.objects.create(
         mentor=people.mentor,
-        booked_by=people.student,
+        booked_by=first.by,
         weeks=first.weeks,
         idempotency_key=first.key,
         idempotency_fingerprint=first.fingerprint if first.key else "",
@@ -155,7 +159,7 @@ def _book_under_locks(first, now):
     )
     # The first carries the key too, so that a single session with the same key is refused, and the other way round.
     booked = [insert(wish, people.mentor, people.student, group, now, series=series) for wish in wishes]
-    events = [history.record(each, "", each.status, by=people.student, now=now) for each in booked]
+    events = [history.record(each, "", each.status, by=first.by, now=now) for each in booked]
     _tell(booked, [people.mentor.user, *students_to_tell(booked[0])], event=events[0], kind=Kind.APPOINTMENT_SERIES)
     history.note_next_free(calendar.seen_by_anybody(), now=now)
     history.refresh_next_free((profile for profile in people.profiles if profile.pk != people.mentor.pk), now=now)
@@ -192,7 +196,7 @@ def _asked_before(first):
     """The series that the same person's same key led to; other content, or a single session, is refused."""
     if first.key is None:
         return None
-    with_this_key = {"booked_by": first.student_id, "idempotency_key": first.key}
+    with_this_key = {"booked_by": first.by.pk, "idempotency_key": first.key}
     series = AppointmentSeries.objects.filter(**with_this_key).first()
     if series is None and Appointment.objects.filter(**with_this_key).exists():
         raise IdempotencyMismatch
