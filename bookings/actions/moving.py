@@ -73,6 +73,10 @@ class MoveDecided(Refused):
         self.code = f"move_{status}"
         super().__init__(DECIDED[status], state=status)
 
+    @classmethod
+    def examples(cls):
+        return [cls(status) for status in DECIDED]
+
 
 DECIDED = {
     Status.ACCEPTED: gettext_lazy("That time was accepted already. Nothing has changed."),
@@ -201,6 +205,20 @@ def find_proposal(appointment, number: str, *, by) -> MoveProposal:
     is_number = number.isascii() and number.isdigit() and len(number) < 19
     proposal = appointment.proposals.filter(pk=number).first() if is_number else None
     if proposal is None:
+        raise MoveGone
+    return proposal
+
+
+def find_latest_proposal(appointment, *, by, starts_at=None, ends_at=None) -> MoveProposal:
+    """The proposal of `appointment` that was made last, for somebody of either side. Whoever says which time they mean
+    answers no other."""
+    if not appointment.may_be_moved_by(by):
+        raise NotAllowed
+    proposal = appointment.proposals.order_by("-pk").first()
+    if proposal is None or (starts_at or proposal.starts_at, ends_at or proposal.ends_at) != (
+        proposal.starts_at,
+        proposal.ends_at,
+    ):
         raise MoveGone
     return proposal
 

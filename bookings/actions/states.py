@@ -25,6 +25,10 @@ class AlreadyDecided(Refused):
         self.code = f"already_{status}"
         super().__init__(ALREADY[status], state=status)
 
+    @classmethod
+    def examples(cls):
+        return [cls(status) for status in ALREADY]
+
 
 class NotConfirmedYet(Refused):
     code = "not_confirmed_yet"
