@@ -21,7 +21,7 @@ class RequestExpired(Refused):
 
 @patiently
 @transaction.atomic
-def confirm_appointment(appointment, *, by, now, is_told=True) -> Appointment:
+def confirm_appointment(appointment, *, by, reason="", now, is_told=True) -> Appointment:
     """Promise the requested session. The points stay held until it is over.
 
     A chat begins with the yes; ChatTimeGone if either side has something else in these minutes by now.
@@ -33,7 +33,7 @@ def confirm_appointment(appointment, *, by, now, is_told=True) -> Appointment:
         raise RequestExpired
     if appointment.is_chat:
         begin_chat(appointment, now=now)
-    event = history.move(appointment, Status.CONFIRMED, by=by, now=now)
+    event = history.move(appointment, Status.CONFIRMED, by=by, reason=reason, now=now)
     if is_told:
         history.tell(appointment, *appointment.student_side(), event=event)
     if appointment.is_chat:

@@ -60,7 +60,7 @@ def cancel_appointment(appointment, *, by, reason="", now, is_told=True) -> Appo
 
 @patiently
 @transaction.atomic
-def complete_appointment(appointment, *, by, now) -> Appointment:
+def complete_appointment(appointment, *, by, reason="", now) -> Appointment:
     """Say that the session took place: the held points go to the mentor.
 
     By the mentor from the start on; `by=None` for the site itself, COMPLETES_AFTER_HOURS after the end.
@@ -75,7 +75,7 @@ def complete_appointment(appointment, *, by, now) -> Appointment:
             appointment.starts_at, _("You can say that it took place from %(time)s on. Nothing has changed.")
         )
     _pay_mentor(appointment, by=by)
-    event = history.move(appointment, Status.COMPLETED, by=by, paid=appointment.price_points, now=now)
+    event = history.move(appointment, Status.COMPLETED, by=by, reason=reason, paid=appointment.price_points, now=now)
     count_completed_session(appointment.mentor)
     history.tell_both_sides(appointment, event=event, but=by)
     return appointment
