@@ -1,6 +1,7 @@
 """The shapes of what programs send and get."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Generic, TypeVar
 
 from django.utils import timezone
@@ -136,7 +137,7 @@ class Listed(Output, Generic[Item]):
 
 
 def part_of(rows, paging: Paging) -> dict:
-    """The page of `rows` (a query set in a stable order, or a list) that was asked for, as `Listed` has it."""
+    """The page of `rows` (a query set in a stable order, or a sequence) that was asked for, as `Listed` has it."""
     start = (paging.page - 1) * paging.page_size
-    count = len(rows) if isinstance(rows, list) else rows.count()
+    count = len(rows) if isinstance(rows, Sequence) else rows.count()
     return {"items": list(rows[start : start + paging.page_size]) if start < count else [], "count": count}
