@@ -13,8 +13,10 @@ from functools import cache
 
 from django.db.models import Case, Count, Func, IntegerField, OuterRef, Subquery, TextField, Value, When
 from django.db.models.functions import Coalesce, Left
+from django.utils.translation import gettext_lazy as _
 
 from mentorbook import markdown
+from mentorbook.errors import NotAllowed
 from mentors import matching
 from mentors.matching import Band, Facts, Match, SharedTags, Waits
 from mentors.models import MentorProfile, ProvenSkill, Tag
@@ -75,6 +77,13 @@ def mentors_for(ticket, *, now: dt.datetime, limit: int = 5) -> list[MentorMatch
     people = MentorProfile.objects.select_related("user").defer("bio", "search_text", "user__bio")
     people = people.in_bulk([pk for _match, pk in best])
     return [MentorMatch(people[pk], match) for match, pk in best if pk in people]
+
+
+def mentors_shown_to(viewer, ticket, *, now: dt.datetime) -> list[MentorMatch]:
+    """The same for whoever asked, and for staff; refuses everybody else with NotAllowed."""
+    if not ticket.is_asked_by(viewer) and not viewer.is_staff:
+        raise NotAllowed(_("Only the person who asked sees who could help."))
+    return mentors_for(ticket, now=now)
 
 
 def _candidates(ticket, tags):

@@ -3,7 +3,15 @@
 
 from tickets.models.conversation import Attachment, Draft, Reply
 from tickets.models.knowledge import Bookmark, Upvote
-from tickets.models.ticket import MAX_TAGS, REASON_LENGTH, TEXT_LENGTH, TITLE_LENGTH, Ticket, TicketEvent
+from tickets.models.ticket import (
+    MAX_TAGS,
+    REASON_LENGTH,
+    TEXT_LENGTH,
+    TITLE_LENGTH,
+    Ticket,
+    TicketEvent,
+    knowledge_is_open_to,
+)
 
 __all__ = [
     "MAX_TAGS",
@@ -17,4 +25,5 @@ __all__ = [
     "Ticket",
     "TicketEvent",
     "Upvote",
+    "knowledge_is_open_to",
 ]

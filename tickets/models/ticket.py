@@ -16,6 +16,11 @@ TEXT_LENGTH = 20_000
 REASON_LENGTH = 500
 
 
+def knowledge_is_open_to(user) -> bool:
+    """Whether `user` may look into the knowledge base: everybody where the setting says so, otherwise members."""
+    return user.is_authenticated or settings.KNOWLEDGE_IS_PUBLIC
+
+
 class TicketQuerySet(models.QuerySet):
     def there(self):
         """All but the deleted ones, of which nothing may be seen."""
@@ -69,10 +74,8 @@ class TicketQuerySet(models.QuerySet):
         return self.filter(status__in=Ticket.SOLVED, is_public=True, hidden_at=None)
 
     def readable_by(self, user):
-        """The articles that `user` may read: everybody where the knowledge base is public, otherwise members."""
-        if user.is_authenticated or settings.KNOWLEDGE_IS_PUBLIC:
-            return self.articles()
-        return self.none()
+        """The articles that `user` may read."""
+        return self.articles() if knowledge_is_open_to(user) else self.none()
 
     def with_tags(self, *tags):
         """Those that have all of these tags."""

@@ -1,12 +1,10 @@
 """The knowledge base: find an answer, read it, say that it helped, keep it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import Exists, OuterRef
-from django.db.models.functions import Left
 from django.http import QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,34 +14,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from mentorbook.markdown import plain
 from mentorbook.pages import back, paginate
 from tickets import actions
+from tickets.articles import as_row, bookmarked_by, browsed, marks_of
 from tickets.forms.knowledge import HELPFUL, KnowledgeFilters
-from tickets.models import Bookmark, Ticket, Upvote
+from tickets.models import Ticket, knowledge_is_open_to
 from tickets.popular import popular_tags
 from tickets.search import related_articles, search_tickets
-
-EXCERPT_LENGTH = 220
-READ_FOR_EXCERPT = 1_000
-
-
-@dataclass(frozen=True)
-class Row:
-    ticket: Ticket
-    title: str
-    excerpt: str
 
 
 @login_not_required
 @require_safe
 def article_list(request):
-    if not may_read(request.user):
+    if not knowledge_is_open_to(request.user):
         return redirect_to_login(request.get_full_path())
     filters = KnowledgeFilters(request.GET)
     articles = filters.rows(Ticket.objects.readable_by(request.user))
     found = search_tickets(articles.for_rows(), filters.text, order=filters.sort)
-    page = paginate(request, browsed(articles, filters.sort) if found.is_empty else found)
+    page = paginate(request, browsed(articles, by_upvotes=filters.sort == HELPFUL) if found.is_empty else found)
     return render(
         request,
         "tickets/knowledge_list.html",
@@ -69,7 +57,7 @@ def article_list(request):
 @login_not_required
 @require_safe
 def article(request, pk, slug=""):
-    if not may_read(request.user):
+    if not knowledge_is_open_to(request.user):
         return redirect_to_login(request.get_full_path())
     found = Ticket.objects.readable_by(request.user).with_people().select_related("solution__author").filter(pk=pk)
     ticket = found.prefetch_related("tags", "attachments", "solution__attachments").first()
@@ -87,16 +75,14 @@ def article(request, pk, slug=""):
             "related": related_articles(ticket, rows=Ticket.objects.readable_by(request.user).only("title")),
             "canonical": settings.BASE_URL + ticket.get_article_url(),
             "is_own": ticket.is_asked_by(request.user) or ticket.is_mentored_by(request.user),
-            **readers_marks(ticket, request.user),
+            **asdict(marks_of(ticket, request.user)),
         },
     )
 
 
 @require_safe
 def bookmarks(request):
-    """The articles that I keep; those that can be read no longer are missing until they can be again."""
-    mine = Ticket.objects.readable_by(request.user).filter(bookmarks__user=request.user)
-    page = paginate(request, with_beginning(mine.for_rows().order_by("-bookmarks__created_at", "-id")))
+    page = paginate(request, bookmarked_by(request.user))
     return render(request, "tickets/bookmark_list.html", {"page": page, "rows": [as_row(ticket) for ticket in page]})
 
 
@@ -122,38 +108,8 @@ def bookmark(request, pk):
 
 def marks_answer(request, ticket):
     if request.htmx:
-        return render(request, "tickets/_marks.html", {"ticket": ticket, **readers_marks(ticket, request.user)})
+        return render(request, "tickets/_marks.html", {"ticket": ticket, **asdict(marks_of(ticket, request.user))})
     return back(request, ticket.get_article_url())
-
-
-def may_read(user):
-    return user.is_authenticated or settings.KNOWLEDGE_IS_PUBLIC
-
-
-def readers_marks(ticket, user):
-    """What `user` has said of the article, and whether they may."""
-    if not user.is_authenticated:
-        return {"can_mark": False, "has_upvoted": False, "has_bookmarked": False}
-    marks = Ticket.objects.filter(pk=ticket.pk).values_list(
-        Exists(Upvote.objects.filter(ticket=OuterRef("pk"), user=user)),
-        Exists(Bookmark.objects.filter(ticket=OuterRef("pk"), user=user)),
-    )
-    has_upvoted, has_bookmarked = marks.get()
-    can_mark = ticket.can_be_voted_by(user)
-    return {"can_mark": can_mark, "has_upvoted": has_upvoted, "has_bookmarked": has_bookmarked}
-
-
-def browsed(articles, sort):
-    order = ("-upvote_count", "-resolved_at", "-id") if sort == HELPFUL else ("-resolved_at", "-id")
-    return with_beginning(articles.for_rows().order_by(*order))
-
-
-def with_beginning(articles):
-    return articles.annotate(beginning=Left("description", READ_FOR_EXCERPT))
-
-
-def as_row(ticket):
-    return Row(ticket, ticket.title, plain(ticket.beginning, EXCERPT_LENGTH))
 
 
 # --- The list's words -------------------------------------------------------------------------------------------------

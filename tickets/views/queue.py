@@ -11,11 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.decorators import mentor_required
-from mentorbook.errors import NotAllowed
 from mentorbook.pages import paginate
 from mentors import tags
 from mentors.models import Tag
-from tickets.matching import Capacity, Queue, mentors_for
+from tickets.matching import Capacity, Queue, mentors_shown_to
 from tickets.models import MAX_TAGS, Ticket
 
 TABS = {"you": _("For you"), "all": _("All"), "mine": _("Mine")}
@@ -45,11 +44,9 @@ def queue(request):
 @require_safe
 def mentors(request, pk):
     ticket = get_object_or_404(Ticket.objects.visible_to(request.user).prefetch_related("tags"), pk=pk)
-    if not ticket.is_asked_by(request.user) and not request.user.is_staff:
-        raise NotAllowed(_("Only the person who asked sees who could help."))
     is_fragment = request.htmx and not request.htmx.history_restore_request
     template = "tickets/_matching_mentors.html" if is_fragment else "tickets/mentors.html"
-    matches = mentors_for(ticket, now=timezone.now())
+    matches = mentors_shown_to(request.user, ticket, now=timezone.now())
     context = {"ticket": ticket, "matches": matches, "can_talk": ticket.is_asked_by(request.user)}
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
