@@ -64,10 +64,12 @@ def responses(refusals) -> dict:
     """The part of an operation's description that names `refusals`, by status."""
     by_status = defaultdict(dict)
     for refusal in refusals:
-        by_status[int(refusal.status)][refusal.code] = {
-            "summary": _first_line(refusal),
-            "value": {"detail": str(refusal.message), "code": refusal.code, "field": refusal.field},
-        }
+        # One whose code depends on its facts has an example of each.
+        for each in getattr(refusal, "examples", lambda one=refusal: [one])():
+            by_status[int(each.status)][each.code] = {
+                "summary": _first_line(each),
+                "value": {"detail": str(each.message), "code": each.code, "field": each.field},
+            }
     return {status: response(status, examples) for status, examples in sorted(by_status.items())}
 
 
