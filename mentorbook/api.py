@@ -113,6 +113,11 @@ IDEMPOTENCY_KEY = {
 
 
 class Api(NinjaAPI):
+    def get_openapi_operation_id(self, operation):
+        """`bookings_cancel`: the app and the function, wherever in the app that stands."""
+        view = operation.view_func
+        return f"{view.__module__.partition('.')[0]}_{view.__name__}"
+
     def get_openapi_schema(self, *, path_prefix=None, path_params=None):
         """The description with what holds for every operation written into each of them."""
         prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
