@@ -148,10 +148,11 @@ def _complete(operation, method, *, has_id):
         _add(answers, status, described)
     if operation.get("requestBody") or operation.get("parameters"):
         _add(answers, 422, response(422, {"invalid_input": EXAMPLE_OF_INVALID}))
-        answers[422]["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/InvalidInput"}
     if method == "post" and signs_in:
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         _add(answers, 422, _problem(422, "idempotency_mismatch", "This idempotency key was used for something else."))
+    if 422 in answers:  # a refusal's sentence, or a list of what does not fit the schema
+        answers[422]["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/InvalidInput"}
     operation["responses"] = {str(status): answers[status] for status in sorted(answers)}
 
 
