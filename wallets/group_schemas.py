@@ -13,7 +13,7 @@ from wallets.models import MAX_POINTS, Transaction
 
 NAME = line(ProjectGroup._meta.get_field("name").max_length)
 DESCRIPTION = words(ProjectGroup._meta.get_field("description").max_length)
-NOTE = words(Transaction._meta.get_field("note").max_length)
+NOTE = line(Transaction._meta.get_field("note").max_length, least=0)
 EMAIL = GroupInvitation._meta.get_field("email")
 SIGNED = "17.dGhlIHNpZ25hdHVyZSBvZiB0aGUgaW52aXRhdGlvbg"
 MEMBERS_MAY_PAY = "Whether all members may pay from the group's wallet; otherwise its owner alone."
