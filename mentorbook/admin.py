@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from bookings.models import Dispute
+from mentorbook.models import JobRun
+from mentorbook.readonly import ReadOnlyAdmin
 from mentors.models import MentorProfile
 from notifications.models import OutgoingEmail
 
@@ -62,4 +64,29 @@ def needs_someone(user):
                 reverse("admin:notifications_outgoingemail_changelist", query={"status__exact": "failed"}),
             )
         )
+    if user.has_perm("mentorbook.view_jobrun"):
+        failing = JobRun.objects.failing().count()
+        things.append(
+            (
+                failing,
+                ngettext("%(count)d periodic job fails", "%(count)d periodic jobs fail", failing),
+                reverse("admin:mentorbook_jobrun_changelist"),
+            )
+        )
     return [(sentence % {"count": count}, url) for count, sentence, url in things if count]
+
+
+class JobRunAdmin(ReadOnlyAdmin):
+    """What `run_jobs` did last. Registered by `mentorbook.apps`: the site is being made while this is imported."""
+
+    list_display = ["name", "is_fine", "began_at", "ended_at", "count", "failed_at", "shortened_error"]
+    ordering = ["name"]
+    search_fields = ["name", "error"]
+
+    @admin.display(description=_("fine"), boolean=True)
+    def is_fine(self, job_run):
+        return not job_run.is_failing
+
+    @admin.display(description=_("last error"))
+    def shortened_error(self, job_run):
+        return job_run.error[:120]

@@ -6,3 +6,12 @@ class AdminConfig(apps.AdminConfig):
 
     default = False  # of the app "mentorbook", which has no configuration of its own
     default_site = "mentorbook.admin.AdminSite"
+
+    def ready(self):
+        super().ready()
+        from django.contrib.admin import site
+
+        from mentorbook.admin import JobRunAdmin
+        from mentorbook.models import JobRun
+
+        site.register(JobRun, JobRunAdmin)

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from django.apps import apps
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
 logger = logging.getLogger("mentorbook.jobs")
+
+MAX_ERROR = 2000
 
 
 class Sweep(Protocol):
@@ -68,7 +74,7 @@ def run(jobs: Iterable[Job], *, now: datetime, dry_run: bool = False, after_each
     `after_each` is called between jobs, failed or not (a command that runs for days gives up stale connections there).
     """
     for job in jobs:
-        started = time.monotonic()
+        started, began_at = time.monotonic(), timezone.now()
         count, error = 0, None
         try:
             count = job.sweep(now=now, dry_run=dry_run) or 0
@@ -78,5 +84,26 @@ def run(jobs: Iterable[Job], *, now: datetime, dry_run: bool = False, after_each
         seconds = time.monotonic() - started
         if error is None:
             logger.log(logging.INFO if count else logging.DEBUG, "job %s: %d in %.2f s", job.name, count, seconds)
+        if not dry_run:
+            _leave_heartbeat(job, began_at, count, error)
         after_each()
         yield Outcome(job.name, count, seconds, error)
+
+
+def _leave_heartbeat(job, began_at, count, error):
+    """Write down how the run went, for `/readyz` and the admin. The error of an earlier run stays readable there."""
+    ended_at = timezone.now()
+    run = {"began_at": began_at, "ended_at": ended_at, "count": count}
+    if error is not None:
+        run |= {"failed_at": ended_at, "error": f"{type(error).__name__}: {error}"[:MAX_ERROR].replace("\0", "")}
+    job_runs = apps.get_model("mentorbook", "JobRun").objects  # apps import this module before there are models
+    try:
+        with transaction.atomic():
+            job_runs.bulk_create(
+                [job_runs.model(name=job.name, **run)],
+                update_conflicts=True,
+                unique_fields=["name"],
+                update_fields=list(run),
+            )
+    except DatabaseError:
+        logger.exception("job %s: how it went could not be written down", job.name)

@@ -252,6 +252,10 @@ API_REFRESH_DAYS = env.int("API_REFRESH_DAYS", default=30)
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=600)  # of one person
 API_REQUESTS_PER_MINUTE_UNKNOWN = env.int("API_REQUESTS_PER_MINUTE_UNKNOWN", default=120)  # of one address
 
+# After so long without a sign of `run_jobs`, /readyz says "late", and "down" with 503 (0: never).
+JOBS_LATE_AFTER_MINUTES = env.int("JOBS_LATE_AFTER_MINUTES", default=5)
+JOBS_DOWN_AFTER_MINUTES = env.int("JOBS_DOWN_AFTER_MINUTES", default=10)
+
 # Who fits a ticket; mentors/matching.py has the formula. The first five add up to 1 and multiply the fit.
 MATCHING = {
     "base": 0.55,
@@ -361,6 +365,7 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from inside, over plain HTTP
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

@@ -4,7 +4,7 @@ from django.db import connection
 
 from mentorbook import triggers
 
-OURS = ["feedback", "bookings", "mentors", "wallets", "notifications"]
+OURS = ["feedback", "bookings", "mentors", "wallets", "notifications", "mentorbook"]
 
 
 @pytest.mark.django_db
