@@ -130,11 +130,23 @@ def _described(api, prefix):
     schema["components"]["schemas"] |= {"Problem": PROBLEM, "InvalidInput": INVALID_INPUT}
     for address, operations in schema["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, method, has_id="{" in address)
+            _complete(
+                operation, method, names_rows="{" in address or "/me/" in address or _sends_ids(schema, operation)
+            )
     return schema
 
 
-def _complete(operation, method, *, has_id):
+def _sends_ids(schema, operation):
+    """Whether something that is not there can be named in the body or the query."""
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    choices = [body, *body.get("anyOf", [])]
+    sent = [schema["components"]["schemas"].get(each.get("$ref", "").rpartition("/")[2], {}) for each in choices]
+    names = [name for each in sent for name in each.get("properties", {})]
+    names += [parameter["name"] for parameter in operation.get("parameters", [])]
+    return any(name.endswith("_id") for name in names)
+
+
+def _complete(operation, method, *, names_rows):
     answers = operation["responses"]
     signs_in = bool(operation.get("security"))
     if signs_in:
@@ -142,7 +154,7 @@ def _complete(operation, method, *, has_id):
         _add(answers, 401, responses([BadToken])[401])
         refused = [SecondFactorMissing] + ([ReadOnly] if method != "get" else [])
         _add(answers, 403, responses(refused)[403])
-    if has_id:
+    if names_rows:
         _add(answers, 404, MISSING)
     for status, described in EVERYWHERE.items():
         _add(answers, status, described)
