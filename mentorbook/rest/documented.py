@@ -25,6 +25,7 @@ def refuses(*refusals: type[Refused]):
         @wraps(view)
         def held_to(request, *args, **kwargs):
             _refuse_unknown_parameters(request, held_to.known_parameters)
+            request.known_inputs = held_to.known_inputs
             try:
                 return view(request, *args, **kwargs)
             except Refused as refusal:
@@ -42,12 +43,21 @@ def refuses(*refusals: type[Refused]):
                 if model.__ninja_param_source__ == "query"
                 for name in getattr(model, "__ninja_flatten_map__", {})
             }
+            held_to.known_inputs = held_to.known_parameters | set(_names_in_body(operation))
             operation.openapi_extra = {"responses": responses(refusals), **(operation.openapi_extra or {})}
 
         contribute_operation_callback(held_to, contribute)
         return held_to
 
     return decorate
+
+
+def _names_in_body(operation):
+    for model in operation.models:
+        if model.__ninja_param_source__ == "body":
+            for argument in model.model_fields.values():
+                fields = getattr(argument.annotation, "model_fields", {})
+                yield from (field.alias or name for name, field in fields.items())
 
 
 def _refuse_unknown_parameters(request, known):

@@ -87,7 +87,7 @@ def answer_refusals(api: NinjaAPI):
             status=refusal.status,
             detail=str(refusal.message),
             code=refusal.code,
-            field=FIELDS.get(refusal.field, refusal.field),
+            field=_as_sent(request, refusal.field),
         )
         if refusal.status == 401:
             response["WWW-Authenticate"] = "Bearer"
@@ -100,7 +100,7 @@ def answer_refusals(api: NinjaAPI):
         """What only the models know, such as the characters of a name."""
         if hasattr(error, "error_dict"):
             problems = [
-                {"loc": ["body", FIELDS.get(name, name)], "msg": message, "type": "value_error"}
+                {"loc": ["body", _as_sent(request, name)], "msg": message, "type": "value_error"}
                 for name, messages in error.message_dict.items()
                 for message in messages
             ]
@@ -151,6 +151,11 @@ def answer_refusals(api: NinjaAPI):
         """The only one left that ninja raises by itself is a body that is no JSON."""
         status = 422 if error.status_code == 400 else error.status_code
         return answer(api, request, status=status, detail="The body is not the JSON it should be.", code="malformed")
+
+
+def _as_sent(request, field):
+    """What the operation that was asked calls this field: as it is where that is one of its own inputs."""
+    return field if field in getattr(request, "known_inputs", ()) else FIELDS.get(field, field)
 
 
 def _without_argument(loc):
