@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StringConstraints,
     WithJsonSchema,
     field_validator,
@@ -93,6 +94,11 @@ def _read_date(value):
     return date
 
 
+def _read_day_or_moment(text):
+    is_day = isinstance(text, str) and len(text) == len("2026-12-01")
+    return _read_date(text) if is_day else _read_moment(text)
+
+
 Id = Annotated[int, Field(ge=1, le=BIGGEST_ID)]
 # A time that is sent. Without an offset it is read in the zone of the profile.
 Moment = Annotated[
@@ -104,6 +110,17 @@ Date = Annotated[
     dt.date,
     BeforeValidator(_read_date),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-12-01"]}),
+]
+# Where a range begins or ends: a day as a whole, or a time.
+DayOrMoment = Annotated[
+    dt.date,
+    PlainValidator(_read_day_or_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}],
+            "examples": ["2026-12-01", EXAMPLE_TIME],
+        }
+    ),
 ]
 # A time that is answered: always UTC, written with Z.
 Instant = Annotated[dt.datetime, AfterValidator(_as_utc)]
