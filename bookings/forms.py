@@ -8,14 +8,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import TimezoneField, TimezoneSelect
-from bookings.models import DAY_MINUTES, Appointment, AppointmentEvent, DateOverride, Weekday
+from bookings.models import DAY_MINUTES, MOST_WINDOWS_A_DAY, Appointment, AppointmentEvent, DateOverride, Weekday
 from bookings.timetable import usual_length
 from wallets.actions import IdempotencyMismatch
 
 # Instants outside these years cannot be shown in every zone, and nobody books them.
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 LONGEST_RANGE_DAYS = 366
-MOST_WINDOWS_A_DAY = 6
 
 
 class InstantField(forms.CharField):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings import slots
 from bookings.actions import history, locks
-from bookings.models import DAY_MINUTES, Appointment, DateOverride, WeeklyHours
+from bookings.models import DAY_MINUTES, MOST_WINDOWS_A_DAY, Appointment, DateOverride, WeeklyHours
 from mentorbook.errors import Refused
 from mentorbook.locks import limit_waiting, patiently
 from mentors.actions import update_profile
@@ -20,19 +20,34 @@ LONGEST_TIME_OFF_DAYS = 366
 Window = tuple[int, int]
 
 
-class HoursOverlap(Refused):
-    """Two windows of one day overlap. Fact: `day`, a weekday (1 to 7) or a date."""
+class HoursRefused(Refused):
+    """Something is wrong with the windows of one day. Fact: `day`, a weekday (1 to 7) or a date."""
+
+    status = 422
+    field = "weekly"
+
+    def __init__(self, *, day):
+        super().__init__(day=day)
+        if not isinstance(day, int):
+            self.field = "overrides"
+
+
+class HoursOverlap(HoursRefused):
+    """Two windows of one day overlap."""
 
     code = "hours_overlap"
-    status = 422
     message = _("Two times of the same day overlap. Join them, or change one.")
 
 
-class HoursOutOfRange(Refused):
-    """A window is no pair of minutes of a day. Fact: `day`."""
+class TooManyHours(HoursRefused):
+    code = "too_many_hours"
+    message = _("A day has at most 6 times. Join some of them.")
+
+
+class HoursOutOfRange(HoursRefused):
+    """A window is no pair of minutes of a day."""
 
     code = "hours_out_of_range"
-    status = 422
     message = _("Give each time as a start and an end within the day.")
 
 
@@ -136,6 +151,8 @@ def _override(profile, windows_by_date, note=None):
 def _checked(windows, day) -> list[Window]:
     """The windows of one day in order, each once."""
     windows = sorted({tuple(window) for window in windows})
+    if len(windows) > MOST_WINDOWS_A_DAY:
+        raise TooManyHours(day=day)
     if isinstance(day, int) and not 1 <= day <= 7:
         raise HoursOutOfRange(day=day)
     for start, end in windows:

@@ -19,13 +19,14 @@ from bookings.models.appointment import (
 from bookings.models.busy import BusyTime
 from bookings.models.calendars import CalendarImport, CalendarSettings
 from bookings.models.disputes import Dispute
-from bookings.models.hours import DAY_MINUTES, DateOverride, Weekday, WeeklyHours
+from bookings.models.hours import DAY_MINUTES, MOST_WINDOWS_A_DAY, DateOverride, Weekday, WeeklyHours
 from bookings.models.moving import MoveProposal
 from bookings.models.waiting import WaitingListEntry
 
 __all__ = [
     "CHAT_MINUTES",
     "DAY_MINUTES",
+    "MOST_WINDOWS_A_DAY",
     "Appointment",
     "AppointmentEvent",
     "AppointmentQuerySet",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from mentors.models import MentorProfile
 
 DAY_MINUTES = 24 * 60
+MOST_WINDOWS_A_DAY = 6
 
 
 class Weekday(models.IntegerChoices):
