@@ -117,6 +117,10 @@ class Calendar:
             ),
         )
 
+    def hours_between(self, since: dt.datetime, until: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
+        """When the mentor works between the two, whatever takes time then."""
+        return slots.open_stretches(self.hours, since=since, until=until)
+
     def nearest(self, starts_at: dt.datetime, *, duration_minutes: int) -> list[dt.datetime]:
         """Up to five free starts within a week of `starts_at`, the nearest there are, in the order of time."""
         around = min(max(starts_at, self.now), self.now + LONGEST_HORIZON)

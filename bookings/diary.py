@@ -347,7 +347,7 @@ class Diary:
                     tone="busy",
                 )
         elsewhere = [(b.starts_at, b.ends_at) for b in times if b.kind == BusyTime.Kind.CALENDAR]
-        for start, end in _joined(elsewhere):
+        for start, end in joined(elsewhere):
             yield Entry(role="busy", starts_at=start, ends_at=end, title=_("Busy in another calendar"), tone="busy")
 
     def _role(self, appointment):
@@ -364,7 +364,7 @@ class Diary:
         return str(mentor)
 
 
-def _joined(stretches):
+def joined(stretches):
     """`stretches`, sorted by start, without overlaps: whose calendar says so makes no difference."""
     joined = []
     for start, end in stretches:

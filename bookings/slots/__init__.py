@@ -53,6 +53,7 @@ __all__ = [
     "free_slots",
     "local_day_bounds",
     "needed_range",
+    "open_stretches",
     "refusal",
 ]
 
@@ -184,6 +185,13 @@ def closed_stretches(
             shown_from = before.end
         joined.append(Closed(shown_from, utc_datetime(end), reason))
     return joined
+
+
+def open_stretches(hours: Hours, *, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """The hours themselves between since and until, cut off there, whatever takes time in them; sorted, disjoint."""
+    search = Search(hours, Rules(), 1, (), (), (), since)
+    first, last = ceil_second(since), ceil_second(until)
+    return [(utc_datetime(start), utc_datetime(end)) for start, end in search.open_intervals(first, last)]
 
 
 def local_day_bounds(timezone: str, day: date) -> tuple[datetime, datetime]:

@@ -98,6 +98,14 @@ class Search:
                 anchor = grid_end
         return starts
 
+    def open_intervals(self, since: int, until: int) -> list[Interval]:
+        """What of [since, until) lies in the hours: sorted, disjoint."""
+        if since >= until:
+            return []
+        stretches = self._stretches(since, until)
+        _outside, inside = cut([(since, until)], [(stretch.start, stretch.end) for stretch in stretches])
+        return inside
+
     def closures(self, since: int, until: int) -> Iterator[tuple[Reason, list[Interval]]]:
         """For each reason, in the order of `Reason`, where in the range it forbids to start: sorted, disjoint."""
         if self.rules.is_away:
