@@ -15,10 +15,10 @@ from bookings.actions.booking import GroupDoesNotPay, PayFrom
 from bookings.actions.scheduling import Choice
 from bookings.forms import DateInput, InstantField, MinuteField
 from bookings.models import DAY_MINUTES, Appointment
-from bookings.scheduling import LONGEST_RANGE_DAYS, Wanted
+from bookings.scheduling import LONGEST_RANGE_DAYS, Wanted, tags_called
 from mentorbook.pieces import duration
 from mentors.forms import TagsField
-from mentors.models import SESSION_MINUTES, Tag
+from mentors.models import SESSION_MINUTES
 from tickets.models import Ticket
 from wallets.actions import IdempotencyMismatch, wallet_of, wallet_of_group
 
@@ -139,13 +139,12 @@ class WantedForm(forms.Form):
         return self.cleaned_data.get("ticket") if self.is_bound and not self.has_error("ticket") else None
 
     def clean_tag(self):
-        names = self.cleaned_data["tag"]
-        found = Tag.objects.by_spelling(names) if names else {}
-        if missing := [name for name in names if name not in found]:
+        tags, missing = tags_called(self.cleaned_data["tag"])
+        if missing:
             raise ValidationError(
                 _("Nobody here knows “%(tag)s” yet. Leave it out, or write another word."), params={"tag": missing[0]}
             )
-        return tuple(dict.fromkeys(found[name] for name in names))
+        return tags
 
     def clean_first(self):
         first = self.cleaned_data["first"]

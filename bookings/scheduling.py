@@ -54,7 +54,8 @@ Stretch = tuple[dt.datetime, dt.datetime]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody looks for. Days and hours are those of `zone`, the highest price is for the whole session."""
+    """What somebody looks for. Days and hours are those of `zone`, the highest price is for the whole session. Where
+    `since` or `until` is named, the session lies wholly on this side of it."""
 
     duration_minutes: int
     first: dt.date
@@ -67,6 +68,8 @@ class Wanted:
     group: ProjectGroup | None = None
     pays_from_group: bool = False
     ticket: Ticket | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
 
     @property
     def has_hours(self) -> bool:
@@ -79,6 +82,14 @@ class Wanted:
         It lies wholly within the wanted hours, which run into the next day where their end is not after their
         beginning; the last day's too. Without hours it starts on one of the days, and ends when it ends.
         """
+        since = self.since or dt.datetime.min.replace(tzinfo=dt.UTC)
+        after_last_start = dt.datetime.max.replace(tzinfo=dt.UTC)
+        if self.until is not None:
+            after_last_start = self.until - dt.timedelta(minutes=self.duration_minutes) + dt.timedelta(seconds=1)
+        cut = ((max(begins, since), min(ends, after_last_start)) for begins, ends in self._stretches_of_days())
+        return [(begins, ends) for begins, ends in cut if begins < ends]
+
+    def _stretches_of_days(self) -> list[Stretch]:
         first, last = self.first.toordinal(), self.last.toordinal()
         if not self.has_hours:
             return [(slots.local_day_bounds(self.zone, self.first)[0], slots.local_day_bounds(self.zone, self.last)[1])]
@@ -91,6 +102,12 @@ class Wanted:
             if opens < after_last_start:
                 stretches.append((utc_datetime(opens), utc_datetime(after_last_start)))
         return stretches
+
+
+def tags_called(names: Sequence[str]) -> tuple[tuple[Tag, ...], list[str]]:
+    """The tags that these normalised names find, each once, and the names that find none."""
+    found = Tag.objects.by_spelling(names) if names else {}
+    return tuple(dict.fromkeys(found[name] for name in names if name in found)), [n for n in names if n not in found]
 
 
 def those_within(starts: Sequence[dt.datetime], stretches: Iterable[Stretch]) -> list[dt.datetime]:
