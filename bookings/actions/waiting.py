@@ -99,12 +99,7 @@ def join_waiting_list(
         raise NotAllowed
     if not (mentor.is_approved and mentor.user.is_active) or mentor.status == MentorProfile.Status.AWAY:
         raise MentorNotBookable
-    if duration_minutes not in mentor.session_minutes:
-        raise LengthNotOffered(
-            _("This mentor offers sessions of %(lengths)s minutes. Choose one of these.")
-            % {"lengths": ", ".join(map(str, mentor.session_minutes))},
-            offered=mentor.session_minutes,
-        )
+    refuse_length(mentor, duration_minutes)
     if abs(date - now.date()) > availability.LONGEST_HORIZON:  # arithmetic with the year 1 or 9999 would overflow
         raise DayNotAhead
     since, until = slots.local_day_bounds(zone, date)
@@ -128,6 +123,16 @@ def join_waiting_list(
         duration_minutes=duration_minutes,
         created_at=now,
     )
+
+
+def refuse_length(mentor, duration_minutes):
+    """Refuse a length that `mentor` does not offer."""
+    if duration_minutes not in mentor.session_minutes:
+        raise LengthNotOffered(
+            _("This mentor offers sessions of %(lengths)s minutes. Choose one of these.")
+            % {"lengths": ", ".join(map(str, mentor.session_minutes))},
+            offered=mentor.session_minutes,
+        )
 
 
 @patiently
