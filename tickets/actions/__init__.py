@@ -47,7 +47,7 @@ from tickets.actions.overdue import (
     warn_before_closing,
 )
 from tickets.actions.sharing import NotYourGroup, share_ticket
-from tickets.actions.solving import close_ticket, reopen_ticket, resolve_ticket
+from tickets.actions.solving import GapMissing, close_ticket, reopen_ticket, resolve_ticket
 from tickets.actions.states import (
     AlreadyClosed,
     NoLongerYours,
@@ -81,6 +81,7 @@ __all__ = [
     "AlreadyTaken",
     "AtCapacity",
     "DescriptionMissing",
+    "GapMissing",
     "NoLongerYours",
     "NotAMentor",
     "NotAReply",

@@ -1,6 +1,7 @@
 """How a ticket ends: solved, reopened because it was not, and closed."""
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from mentorbook.errors import NotAllowed
 from mentorbook.locks import patiently
@@ -15,6 +16,12 @@ from tickets.models import Reply, Ticket, TicketEvent
 Status = Ticket.Status
 Side = Ticket.Side
 Kind = TicketEvent.Kind
+
+
+class GapMissing(texts.ReasonMissing):
+    """A ticket is reopened without a word about why."""
+
+    message = _("Say in a few words what is still missing.")
 
 
 @patiently
@@ -66,7 +73,7 @@ def reopen_ticket(ticket, *, by, reason: str, now) -> Ticket:
     """Say, as its student, that it is not solved after all, and why: the same mentor has it again and is told."""
     ticket = locks.lock_ticket(ticket)
     refuse_unless(ticket, Status.RESOLVED, allowed=ticket.is_asked_by(by))
-    reason = texts.clean_reason(reason)
+    reason = texts.clean_reason(reason, GapMissing)
     prove_skills(ticket.mentor, ticket.tags.all(), since=ticket.resolved_at, now=now, undo=True)
     event = history.move(
         ticket,

@@ -109,11 +109,11 @@ def clean_text(text, missing=TextMissing) -> str:
     return _checked(clean(text), missing, TEXT_LENGTH)
 
 
-def clean_reason(reason, *, at_most=REASON_LENGTH, required=True) -> str:
+def clean_reason(reason, missing=ReasonMissing, *, at_most=REASON_LENGTH, required=True) -> str:
     words = clean_words(reason)
     if not required and not is_visible(words):
         return ""
-    return _checked(words, ReasonMissing, at_most)
+    return _checked(words, missing, at_most)
 
 
 def clean_key(key) -> str | None:

@@ -14,13 +14,13 @@ from tickets.actions import (
     AlreadyTaken,
     AtCapacity,
     DescriptionMissing,
+    GapMissing,
     NoLongerYours,
     NotAssigned,
     NotOpen,
     NotResolved,
     NotYourGroup,
     OwnTicket,
-    ReasonMissing,
     SolutionMissing,
     TagsWrong,
     TextMissing,
@@ -124,7 +124,7 @@ def resolve(request, ticket_id: int, wish: Solution):
 
 
 @tickets.put("/{int:ticket_id}/reopen", response=TicketOut, summary="Reopen a ticket")
-@refuses(NotAllowed, NotResolved, TicketDeleted, ReasonMissing)
+@refuses(NotAllowed, NotResolved, TicketDeleted, GapMissing)
 def reopen(request, ticket_id: int, wish: ReopenReason):
     """For whoever asked, once it is solved and not yet closed: the same mentor has it again."""
     return actions.reopen_ticket(_find(request, ticket_id), by=request.user, reason=wish.reason, now=timezone.now())

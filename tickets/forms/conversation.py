@@ -6,6 +6,7 @@ import uuid
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from tickets.actions.solving import GapMissing
 from tickets.actions.texts import TextMissing
 from tickets.forms.fields import FilesField, MarkdownField
 from tickets.models import REASON_LENGTH, Reply
@@ -109,7 +110,7 @@ class ReopenForm(forms.Form):
         label=_("What is still missing?"),
         max_length=REASON_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": _("Say in a few words what is still missing.")},
+        error_messages={"required": GapMissing.message},
     )
 
 
