@@ -114,10 +114,16 @@ def answer_refusals(api: NinjaAPI):
     def malformed(request, error):
         # Without what was sent: it may be long, secret, or nothing that JSON can say.
         problems = [
-            {"loc": _without_argument(each["loc"]), "msg": each["msg"], "type": each["type"]} for each in error.errors
+            {
+                "loc": _without_argument(each["loc"]),
+                "msg": each["msg"].removeprefix("Value error, "),
+                "type": each["type"],
+            }
+            for each in error.errors
         ]
-        last = problems[0]["loc"][-1] if problems else None
-        field = last if isinstance(last, str) and last not in ("body", "query", "path") else None
+        # The name of the field; where one of a list is wrong, the numbers after it stay in `detail`.
+        names = [part for part in problems[0]["loc"][1:] if isinstance(part, str)] if problems else []
+        field = names[-1] if names else None
         return answer(api, request, status=422, detail=problems, code="invalid_input", field=field)
 
     @api.exception_handler(Http404)
@@ -160,4 +166,8 @@ def _as_sent(request, field):
 
 def _without_argument(loc):
     """["body", "wish", "title"] → ["body", "title"]: what our function calls the body is nobody's business."""
-    return [loc[0], *loc[2:]] if len(loc) > 1 and loc[0] == "body" else list(loc)
+    if loc[0] == "body":
+        return [loc[0], *loc[2:]]
+    # Of the query only what is inside of a list comes with it: ("query", "wish", "expertise", 0).
+    is_inside = loc[0] == "query" and len(loc) > 2 and isinstance(loc[2], str)
+    return [loc[0], *loc[2:]] if is_inside else list(loc)
