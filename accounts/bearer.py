@@ -18,6 +18,7 @@ from ninja.throttling import BaseThrottle
 from accounts import programs
 from accounts.actions import BadToken
 from accounts.models import PersonalToken, ProgramSession
+from accounts.sessions import NoSession
 from mentorbook.errors import NotAllowed
 from mentorbook.rest.middleware import is_for_programs
 
@@ -43,14 +44,17 @@ class Program(NamedTuple):
 
 
 class BearerMiddleware:
-    """Set `request.user` under /api/ to the person behind the token, so that zone and language are theirs as well."""
+    """Set `request.user` under /api/ to the person behind the token, so that zone and language are theirs as well.
+
+    There is no session there: signing up would leave one, with a cookie, as it does on the page.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
         if is_for_programs(request):
-            request.user = AnonymousUser()
+            request.user, request.session = AnonymousUser(), NoSession()
             request.program = program_behind(_token_of(request), now=timezone.now())
             if request.program is not None:
                 request.user = request.program.user
