@@ -15,16 +15,25 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.actions import dissolve_group, hand_over_group
+from accounts.actions import dissolve_group, end_program_session, hand_over_group, revoke_personal_token
 from accounts.dissolving import hindrances_of
 from accounts.forms import HandOverForm, SkillsField, TimezoneField
-from accounts.models import GroupInvitation, Membership, ProjectGroup, User
+from accounts.models import (
+    GroupInvitation,
+    IdempotentAnswer,
+    Membership,
+    PersonalToken,
+    ProgramSession,
+    ProjectGroup,
+    RefreshToken,
+    User,
+)
 from mentorbook.readonly import ReadOnlyAdmin, ReadOnlyInline, admin_link
 from mentorbook.refusals import form_status, refusals_on
 
@@ -360,3 +369,125 @@ class ProjectGroupAdmin(ReadOnlyAdmin):
     def _ask(self, request, group, form, **context):
         context |= {**self.admin_site.each_context(request), "opts": self.opts, "group": group, "form": form}
         return TemplateResponse(request, "admin/accounts/projectgroup/ask.html", context, status=form_status(form))
+
+
+# --- Programs ---------------------------------------------------------------------------------------------------------
+# Whose programs are let in, until when. What lets them in, or a digest of it, is shown to nobody.
+
+
+class RefreshTokenInline(ReadOnlyInline):
+    model = RefreshToken
+    fields = readonly_fields = ["created_at", "used_at"]
+    verbose_name_plural = _("refresh tokens")
+
+
+class IsOverFilter(admin.SimpleListFilter):
+    title = _("ended or expired")
+    parameter_name = "over"
+
+    def lookups(self, request, model_admin):
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request, rows):
+        alive = rows.alive(timezone.now())
+        if self.value() == "yes":
+            return rows.exclude(pk__in=alive.values("pk"))
+        return alive if self.value() == "no" else rows
+
+
+class _ShutDoorAdmin(ReadOnlyAdmin):
+    """Rows that let programs in, with one button that ends it."""
+
+    list_select_related = ["user"]
+    search_help_text = _("Name or e-mail address of the person")
+    change_form_template = "admin/accounts/shut_door/change_form.html"
+
+    def get_urls(self):
+        shut = path("<int:pk>/shut/", self.admin_site.admin_view(self.shut_view), name=self.shut_url.partition(":")[2])
+        return [shut, *super().get_urls()]
+
+    @property
+    def shut_url(self):
+        return f"admin:accounts_{self.opts.model_name}_shut"
+
+    @admin.display(description=_("person"), ordering="user__name")
+    def person(self, row):
+        return admin_link(row.user)
+
+    @admin.display(description=_("lets in"), boolean=True)
+    def is_open(self, row):
+        return row.lets_in(timezone.now())
+
+    def may_shut(self, request, row):
+        """The button needs the permission to change these rows, though nothing is changed by hand."""
+        allowed = request.user.has_perm(f"accounts.change_{self.opts.model_name}")
+        return allowed and not is_out_of_reach(request, row.user)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        row = self.get_object(request, object_id)
+        shown = {}
+        if row and row.lets_in(timezone.now()) and self.may_shut(request, row):
+            shown = {"shut_label": self.shut_label, "shut_url": reverse(self.shut_url, args=[row.pk])}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+    def shut_view(self, request, pk):
+        if not request.user.has_perm(f"accounts.change_{self.opts.model_name}"):
+            raise PermissionDenied
+        row = get_object_or_404(self.model.objects.select_related("user"), pk=pk)
+        if not self.may_shut(request, row):
+            raise PermissionDenied
+        if request.method == "POST":
+            self.shut(row, by=request.user, now=timezone.now())
+            LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, self.shut_told, single_object=True)
+            self.message_user(request, self.shut_told, messages.SUCCESS)
+            return redirect(f"admin:accounts_{self.opts.model_name}_change", row.pk)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "row": row, "title": self.shut_label}
+        return TemplateResponse(request, "admin/accounts/shut_door/ask.html", context)
+
+
+@admin.register(ProgramSession)
+class ProgramSessionAdmin(_ShutDoorAdmin):
+    list_display = ["id", "person", "created_at", "expires_at", "ended_at"]
+    list_filter = [IsOverFilter, "created_at"]
+    search_fields = ["user__name", "user__email"]
+    fields = ["person", "is_open", "created_at", "expires_at", "ended_at"]
+    inlines = [RefreshTokenInline]
+    shut_label, shut_told = _("End the session"), _("Ended: none of its tokens lets in any more.")
+    shut = staticmethod(end_program_session)
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(_ShutDoorAdmin):
+    list_display = ["name", "start", "person", "scope", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    list_filter = [IsOverFilter, "scope", "last_used_at"]
+    search_fields = ["user__name", "user__email", "name", "=start"]
+    search_help_text = _("Person, name of the token, or its first characters")
+    fields = [
+        "name",
+        "start",
+        "person",
+        "scope",
+        "is_open",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    ]
+    shut_label, shut_told = _("Revoke the token"), _("Revoked: it lets nobody in any more.")
+    shut = staticmethod(revoke_personal_token)
+
+
+@admin.register(IdempotentAnswer)
+class IdempotentAnswerAdmin(ReadOnlyAdmin):
+    """That something was asked twice. What was answered is the person's."""
+
+    list_display = ["id", "person", "status", "created_at"]
+    list_filter = ["status", "created_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email", "=key"]
+    search_help_text = _("Person, or the key itself")
+    fields = ["person", "key", "status", "created_at"]
+
+    @admin.display(description=_("person"), ordering="user__name")
+    def person(self, answer):
+        return admin_link(answer.user)
