@@ -8,6 +8,7 @@ is remembered. A refusal has changed nothing, so asking again with the same key 
 import datetime as dt
 import hashlib
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
@@ -29,7 +30,7 @@ class IdempotencyMiddleware:
 
     def __call__(self, request):
         key = request.headers.get(HEADER)
-        if key is None or not _is_done_once(request):
+        if key is None or not _is_done_once(request) or _is_too_long(request):
             return self.get_response(request)
         if not (0 < len(key) <= MAX_LENGTH and key.isascii() and key.isprintable()):
             words = _("An idempotency key has 1 to %(most)d printable ASCII characters.") % {"most": MAX_LENGTH}
@@ -72,6 +73,11 @@ def _is_done_once(request):
     if request.method != "POST" or not is_for_programs(request) or request.path_info.startswith(SIGN_IN):
         return False
     return request.user.is_authenticated
+
+
+def _is_too_long(request):
+    """What `RequestLimitsMiddleware` refuses when it knows the view; reading it here would be a fault."""
+    return int(request.META.get("CONTENT_LENGTH") or "0") > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
 _IN_THE_WORKS = (409, "in_the_works", "The first request with this key is still being worked on. Ask again.")

@@ -1,8 +1,10 @@
 """The JSON API: every app's operations, mounted under /api/."""
 
+import json
 from functools import cache, wraps
 
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
@@ -224,9 +226,21 @@ def redoc(request):
     return Redoc({"disableSearch": True}).render_page(request, api)
 
 
+@cache
+def _description() -> bytes:
+    return json.dumps(api.get_openapi_schema(), ensure_ascii=False).encode()
+
+
+@require_safe
+@login_not_required
+def description(request):
+    """The OpenAPI description, written down once a process."""
+    return HttpResponse(_description(), content_type="application/json")
+
+
 def _for_programs(pattern):
     """The address without the redirect to the sign-in page: programs get 401 from the operation itself."""
-    view = pattern.callback
+    view = pattern.callback if pattern.name != "openapi-view" else require_safe(pattern.callback)
 
     @wraps(view)
     def open_view(*args, **kwargs):
@@ -237,4 +251,12 @@ def _for_programs(pattern):
 
 
 _patterns, _app_name, _namespace = api.urls
-urls = ([path("redoc", redoc, name="redoc"), *map(_for_programs, _patterns)], _app_name, _namespace)
+urls = (
+    [
+        path("redoc", redoc, name="redoc"),
+        path("openapi.json", description, name="openapi-json"),
+        *(_for_programs(pattern) for pattern in _patterns if pattern.name != "openapi-json"),
+    ],
+    _app_name,
+    _namespace,
+)

@@ -89,10 +89,10 @@ MIDDLEWARE = [
     "mentorbook.tracing.RequestIdMiddleware",  # first, for the answers of the others as well
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "mentorbook.rest.middleware.JsonAnswersMiddleware",  # around everything that may refuse
     "mentorbook.limits.RequestLimitsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "mentorbook.rest.middleware.JsonAnswersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "mentorbook.rest.middleware.CommonMiddleware",
@@ -352,7 +352,7 @@ CONTENT_SECURITY_POLICY = {
 # Pages of other sites that may ask the JSON API from a browser; none unless named. Cookies never go with it.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
-CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Request-ID"]
+CORS_EXPOSE_HEADERS = ["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-ID"]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "x-request-id"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.middleware import common
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers, set_response_etag
 
@@ -12,6 +12,7 @@ JSON = "application/json"
 KEPT = ("Allow", "Retry-After", "WWW-Authenticate", "Location")
 CODES = {400: "malformed", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 WORDS = {
+    400: "This request cannot be read.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     413: "The body is longer than anything this address takes.",
@@ -36,9 +37,11 @@ class JsonAnswersMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        response = self.get_response(request)
         if not is_for_programs(request) or is_documentation(request):
-            return response
+            return self.get_response(request)
+        response = self._asked(request)
+        if response.status_code == 405:
+            response = _with_methods(request, response)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(JSON):
             response = _as_json(response)
         patch_vary_headers(response, ["Authorization"])
@@ -47,6 +50,27 @@ class JsonAnswersMiddleware:
             set_response_etag(response)
             return get_conditional_response(request, etag=response["ETag"], response=response)
         return response
+
+    def _asked(self, request):
+        """HEAD is asked as GET: operations know no HEAD, and the server leaves out the body."""
+        if request.method != "HEAD":
+            return self.get_response(request)
+        request.method = "GET"
+        try:
+            return self.get_response(request)
+        finally:
+            request.method = "HEAD"
+
+
+def _with_methods(request, response):
+    """Say what the address takes: as the answer to OPTIONS, or beside the refusal of another method."""
+    takes = {method.strip() for method in response.get("Allow", "").split(",")} - {""}
+    if "GET" in takes:
+        takes.add("HEAD")
+    if request.method == "OPTIONS":
+        response = HttpResponse(status=204)
+    response["Allow"] = ", ".join(sorted(takes | {"OPTIONS"}))
+    return response
 
 
 def _as_json(response):
