@@ -1,11 +1,9 @@
 """When a mentor works, what is free, the best of it, and waiting for it."""
 
-import dataclasses
 import datetime as dt
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -50,11 +48,11 @@ from mentorbook.rest.schemas import (
     Output,
     Paging,
     example,
-    line,
     part_of,
 )
-from mentors import tags
-from mentors.models import SESSION_MINUTES, MentorProfile
+from mentors.api.shapes import Minutes, Spelling
+from mentors.models import MentorProfile
+from tickets.api.shapes import ReasonOut
 from wallets.actions import wallet_of
 
 mentors = Router(tags=["time"])
@@ -82,15 +80,7 @@ def _known_zone(name):
     return name
 
 
-def _tag(name):
-    try:
-        return tags.normalise(name)
-    except ValidationError as error:
-        raise ValueError(error.messages[0]) from error
-
-
 ZoneName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
-TagName = Annotated[line(200), AfterValidator(_tag)]
 Clock = Annotated[str, StringConstraints(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 ClockTo24 = Annotated[str, StringConstraints(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 
@@ -289,7 +279,7 @@ def _mentor(request, mentor_id):
 def _own_mentor(request, mentor_id):
     """The same for the mentor and for staff; everybody else is refused."""
     mentor = _mentor(request, mentor_id)
-    if mentor.user_id != request.user.pk and not request.user.is_staff:
+    if not mentor.can_be_changed_by(request.user):
         raise NotAllowed
     return mentor
 
@@ -465,10 +455,10 @@ class WantedMatch(Input):
         }
     )
 
-    expertise: list[TagName] = Field(
+    expertise: list[Spelling] = Field(
         [], max_length=MAX_TAGS, description="Whoever knows one of them fits, whoever knows more fits better."
     )
-    duration_minutes: Literal[SESSION_MINUTES]
+    duration_minutes: Minutes
     from_: DayOrMoment = Field(alias="from", description="A day of your time zone, or a time.")
     to: DayOrMoment = Field(
         description=f"A day, which is in it, or a time by which the session is over. At most {LONGEST_RANGE_DAYS} days."
@@ -504,15 +494,20 @@ class WantedMatch(Input):
         )
 
 
-class ReasonOut(Output):
-    """Why a mentor is in the list; what else is told depends on the kind."""
+NO_REASON = {"tags": None, "rating": None, "rating_count": None, "minutes": None, "start_time": None}
+
+
+class TimedReason(ReasonOut):
+    """Why a mentor fits, and `free` when: with the first time that suits."""
+
+    model_config = example(**{**NO_REASON, "kind": "free", "start_time": "2026-12-01T08:00:00Z"})
 
     kind: Literal["tags", "helped", "rating", "response", "free"]
-    names: list[str] | None = Field(None, description="tags: those that the mentor knows, the weightiest first.")
-    mean: float | None = Field(None, description="rating: of 5 stars.")
-    count: int | None = Field(None, description="rating: how many reviews.")
-    minutes: int | None = Field(None, description="response: how long the mentor usually takes to answer.")
-    start_time: Instant | None = Field(None, description="free: the first time that suits.")
+    start_time: Instant | None = None
+
+    @staticmethod
+    def resolve_start_time(reason):
+        return getattr(reason, "starts_at", None)
 
 
 class MatchOut(Output):
@@ -521,7 +516,7 @@ class MatchOut(Output):
     end_time: Instant
     price_points: int
     score: float = Field(description="From 0 to 1: how well the mentor fits, less for a later start.")
-    reasons: list[ReasonOut]
+    reasons: list[TimedReason]
 
 
 class Matches(Output):
@@ -532,9 +527,9 @@ class Matches(Output):
                 **SLOT,
                 "score": 0.7312,
                 "reasons": [
-                    {"kind": "tags", "names": ["django", "python"]},
-                    {"kind": "rating", "mean": 4.8, "count": 12},
-                    {"kind": "free", "start_time": "2026-12-01T08:00:00Z"},
+                    {**NO_REASON, "kind": "tags", "tags": ["django", "python"]},
+                    {**NO_REASON, "kind": "rating", "rating": 4.8, "rating_count": 12},
+                    {**NO_REASON, "kind": "free", "start_time": "2026-12-01T08:00:00Z"},
                 ],
             }
         ]
@@ -543,14 +538,7 @@ class Matches(Output):
     items: list[MatchOut]
 
 
-def _reason(reason):
-    told = {field.name: getattr(reason, field.name) for field in dataclasses.fields(reason)}
-    if "starts_at" in told:
-        told["start_time"] = told.pop("starts_at")
-    return {"kind": reason.kind, **told}
-
-
-@appointments.post("/match", response=Matches, exclude_none=True, summary="Find the best mentors and times")
+@appointments.post("/match", response=Matches, summary="Find the best mentors and times")
 @refuses(UnknownTag)
 def match(request, wish: WantedMatch):
     """The best mentor-and-time pairs for what you look for, best first, each mentor once with the first free time; the
@@ -564,7 +552,7 @@ def match(request, wish: WantedMatch):
                 "end_time": pair.ends_at,
                 "price_points": pair.price_points,
                 "score": round(pair.score, 4),
-                "reasons": [_reason(reason) for reason in pair.reasons],
+                "reasons": pair.reasons,
             }
             for pair in pairs
         ]
