@@ -80,6 +80,7 @@ PAGES = {
         groups:list  groups:create  groups:detail:team  groups:edit:team  groups:dissolve:team  groups:remove:team-max
         groups:hand_over:team-max  wallets:group:team  wallets:group_csv:team  wallets:contribute:team
         wallets:give_back:team
+        accounts:tokens  accounts:revoke_token:token
         dashboard  accounts:profile  account_email  account_change_password  account_reauthenticate  usersessions_list
         mfa_index  mfa_activate_totp  account_logout  mentors:list  mentors:tags  mentors:detail:max  bookings:list
         bookings:find  bookings:choose:max  bookings:chat:max  bookings:detail:asked  bookings:cancel:asked
@@ -101,6 +102,7 @@ PAGES = {
         tickets:queue  tickets:detail:open  tickets:detail:taken  tickets:release:taken  tickets:edit_reply:answer
     """,
     "ada": """
+        admin:accounts_personaltoken_shut:token  admin:accounts_programsession_shut:program
         admin:accounts_projectgroup_hand_over:team  admin:accounts_projectgroup_dissolve:team
         admin:wallets_wallet_grant:?team
         admin:index  admin:wallets_wallet_grant:?ann  admin:wallets_transaction_reverse:grant

@@ -22,9 +22,9 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts.actions import create_invitation_link
+from accounts.actions import create_invitation_link, create_personal_token, start_session
 from accounts.groups import invitation_token
-from accounts.models import User
+from accounts.models import IdempotentAnswer, ProgramSession, User
 from accounts.tests.factories import PASSWORD, UserFactory
 from accounts.tests.group_factories import make_group
 from bookings.actions import replace_feed
@@ -44,6 +44,7 @@ from bookings.tests.factories import (
     WeeklyHoursFactory,
 )
 from feedback.tests.factories import ReviewFactory
+from mentorbook.models import JobRun
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory, TagFactory
 from notifications.tests.factories import NotificationFactory, OutgoingEmailFactory
@@ -121,6 +122,10 @@ accounts:profile                     -        GET     in      200 200 200 200  2
 accounts:profile                     -        POST    in      200 200 200 200  200 200
 accounts:switch_timezone             -        GET     405     405 405 405 405  405 405
 accounts:switch_timezone             -        POST    302     302 302 302 302  302 302
+accounts:tokens                      -        GET     in      200 200 200 200  200 200
+accounts:tokens                      -        POST    in      422 422 422 422  422 422
+accounts:revoke_token                token    GET     in      200 404 404 404  404 404
+accounts:revoke_token                token    POST    in      302 404 404 404  404 404
 groups:list                          -        GET     in      200 200 200 200  200 200
 groups:list                          -        POST    in      405 405 405 405  405 405
 groups:create                        -        GET     in      200 200 200 200  200 200
@@ -363,6 +368,9 @@ notifications:read                   notice   POST    in      302 404 404 404  4
 # lacks a permission gets 403, everybody else the way to the sign-in page.
 ADMIN = {
     "account.emailaddress": "change delete",
+    "accounts.idempotentanswer": "",
+    "accounts.personaltoken": "",
+    "accounts.programsession": "",
     "accounts.projectgroup": "",
     "accounts.user": "add change",
     "auth.group": "add change delete",
@@ -379,6 +387,7 @@ ADMIN = {
     "feedback.review": "",
     "mentors.mentorprofile": "change delete",
     "mentors.tag": "add change delete",
+    "mentorbook.jobrun": "",
     "mfa.authenticator": "delete",
     "notifications.notification": "",
     "notifications.outgoingemail": "",
@@ -429,6 +438,10 @@ admin:accounts_projectgroup_hand_over team    GET     in      in  403 403 200
 admin:accounts_projectgroup_hand_over team    POST    in      in  403 403 422
 admin:accounts_projectgroup_dissolve team     GET     in      in  403 403 200
 admin:accounts_projectgroup_dissolve team     POST    in      in  403 403 302
+admin:accounts_personaltoken_shut    token    GET     in      in  403 403 200
+admin:accounts_personaltoken_shut    token    POST    in      in  403 403 302
+admin:accounts_programsession_shut   program  GET     in      in  403 403 200
+admin:accounts_programsession_shut   program  POST    in      in  403 403 302
 admin:wallets_transaction_reverse    grant    GET     in      in  403 403 200
 admin:wallets_transaction_reverse    grant    POST    in      in  403 403 200
 admin:mentors_tag_merge              tag      GET     in      in  403 403 200
@@ -550,8 +563,13 @@ class World:
         way = create_invitation_link(team, by=ann, now=now)
         public_file = AttachmentFactory(ticket=article)
         place = WaitingListEntryFactory(mentor=mentor, student=ann, date=(now + 4 * day).date())
+        token, _secret = create_personal_token(by=ann, name="Report", scope="read", valid_days=30, now=now)
+        start_session(ann, now=now)
+        program = ProgramSession.objects.get(user=ann)
         self.named = {
             "": ([], {}),
+            "token": ([token.pk], {}),
+            "program": ([program.pk], {}),
             "line": ([place.pk], {}),
             "asked": ([asked.pk], {}),
             "running": ([running.pk], {}),
@@ -606,6 +624,7 @@ class World:
             Wallet.objects.get(user=ann),
             Transfer.objects.get(transaction=grant),
             OutgoingEmailFactory(notification=notice),
+            JobRun.objects.create(name="calendars", began_at=now, ended_at=now, count=0),
             WeeklyHoursFactory(mentor=mentor),
             DateOverride.objects.create(mentor=mentor, date=now.date()),
             dispute,
@@ -622,6 +641,9 @@ class World:
             UpvoteFactory(ticket=article, user=sam),
             BookmarkFactory(ticket=article, user=sam),
             team,
+            token,
+            program,
+            IdempotentAnswer.objects.create(user=ann, key="one", fingerprint="x", status=201, body="{}"),
         ]
 
     def address(self, route, of=""):

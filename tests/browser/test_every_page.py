@@ -70,6 +70,8 @@ STUDENT = [
     "/wallet/",
     "/notifications/",
     "/people/profile/",
+    "/people/tokens/",
+    "{token}",
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/2fa/",
@@ -152,6 +154,7 @@ PAGES = {
 FACTS = """
 from allauth.account.models import EmailAddress
 from django.utils import timezone
+from accounts.actions import create_personal_token
 from accounts.models import User
 from bookings.availability import first_free_times
 from bookings.models import Appointment
@@ -165,6 +168,7 @@ import json
 now = timezone.now()
 ann, max = (User.objects.get(email=f"{name}@example.org") for name in ("ann", "max"))
 theirs = Appointment.objects.filter(student=ann)
+token, _secret = create_personal_token(by=ann, name=LONG, scope="write", valid_days=90, now=now)
 past = theirs.filter(status="completed").order_by("starts_at")
 made = {}
 for name, words in (("new", "Nora New"), ("wait", "Wanda Waiting"), ("long", LONG)):
@@ -197,6 +201,7 @@ print(json.dumps({
         "closed": closed.get_absolute_url(),
         "ticket_review": f"/reviews/tickets/{closed.pk}/",
         "article": article,
+        "token": f"/people/tokens/{token.pk}/revoke/",
         "session": theirs.upcoming(now).first().get_absolute_url(),
         "past": past.first().get_absolute_url(),
         "to_review": f"/reviews/appointments/{lately.pk}/",
