@@ -33,6 +33,7 @@ class ApiWorld(World):
             rich(people[name])
         works_every_day(MentorProfile.objects.get(user=people["max"]), 6 * 60, 22 * 60)
         self.program = Client(raise_request_exception=False)
+        self.named["word"] = (["django"], {})
         # What stands in an address in place of `{mentor_id}` and so on: rows that are there, each for something else.
         appointments = list(Appointment.objects.order_by("id").values_list("pk", flat=True))
         first = {name: args[0] for name, (args, _query) in self.named.items() if args}
