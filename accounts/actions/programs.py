@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts import programs
@@ -148,14 +149,28 @@ def revoke_personal_token(token, *, by, now) -> PersonalToken:
 
 
 def forget_old_tokens(*, now, dry_run=False) -> int:
-    """Delete sessions that ended or ran out, with their refresh tokens; how many."""
-    gone = ProgramSession.objects.filter(expires_at__lte=now) | ProgramSession.objects.filter(ended_at__lte=now - DAY)
+    """Delete what has let nobody in for long; how many rows.
+
+    Sessions that ran out, or ended a day ago, with their refresh tokens; of living sessions the refresh tokens whose
+    use is so long ago that copies of them are no news; personal tokens three months after their end, until when the
+    page still lists them.
+    """
+    sessions = ProgramSession.objects.filter(Q(expires_at__lte=now) | Q(ended_at__lte=now - DAY))
+    used = RefreshToken.objects.filter(used_at__lte=now - dt.timedelta(days=settings.API_REFRESH_DAYS))
+    listed = now - LISTED_AFTER_END
+    personal = PersonalToken.objects.filter(Q(expires_at__lte=listed) | Q(revoked_at__lte=listed))
+    used = used.exclude(session__in=sessions)
     if dry_run:
-        return gone.count()
-    return gone.delete()[1].get("accounts.ProgramSession", 0)
+        return sum(rows.count() for rows in (sessions, used, personal))
+    return (
+        sessions.delete()[1].get("accounts.ProgramSession", 0)
+        + RefreshToken.objects.filter(pk__in=list(used.values_list("pk", flat=True))).delete()[0]
+        + personal.delete()[0]
+    )
 
 
 DAY = dt.timedelta(days=1)
+LISTED_AFTER_END = 90 * DAY
 
 
 def _end_of_session(now):

@@ -24,6 +24,7 @@ from accounts.actions import (
     create_personal_token,
     end_program_session,
     forget_old_tokens,
+    refresh_session,
     revoke_personal_token,
     start_session,
 )
@@ -659,6 +660,31 @@ def test_old_tokens_are_forgotten_by_a_job(ann, fast_forward, settings):
     assert RefreshToken.objects.get().digest == programs.digest(kept.refresh_token)
     assert job.sweep(now=now + dt.timedelta(days=settings.API_REFRESH_DAYS, minutes=1)) == 1
     assert not RefreshToken.objects.exists()
+
+
+def test_used_refresh_tokens_of_a_living_session_are_forgotten_in_time(ann, settings):
+    now, life = timezone.now(), dt.timedelta(days=settings.API_REFRESH_DAYS)
+    first = start_session(ann, now=now)
+    second = refresh_session(first.refresh_token, now=now + life / 2)
+    third = refresh_session(second.refresh_token, now=now + life * 1.4)
+    assert forget_old_tokens(now=now + life * 1.6, dry_run=True) == 1
+    assert forget_old_tokens(now=now + life * 1.6) == 1
+    digests = {programs.digest(token.refresh_token) for token in (second, third)}
+    assert set(RefreshToken.objects.values_list("digest", flat=True)) == digests
+    assert ProgramSession.objects.get().ended_at is None
+
+
+def test_personal_tokens_are_forgotten_three_months_after_their_end(ann):
+    now, day = timezone.now(), dt.timedelta(days=1)
+    wish = {"by": ann, "scope": "read", "valid_days": 30, "now": now}
+    create_personal_token(name="Expires", **wish)
+    revoked, _secret = create_personal_token(name="Revoked", **wish)
+    revoke_personal_token(revoked, by=ann, now=now)
+    assert forget_old_tokens(now=now + 89 * day) == 0
+    assert forget_old_tokens(now=now + 91 * day) == 1
+    assert forget_old_tokens(now=now + 119 * day) == 0
+    assert forget_old_tokens(now=now + 121 * day, dry_run=True) == 1
+    assert forget_old_tokens(now=now + 121 * day) == 1
 
 
 def test_old_answers_are_forgotten_by_a_job(ann):
