@@ -43,7 +43,6 @@ from bookings.actions import (
     TooLateToMove,
     TopicMissing,
 )
-from bookings.actions.moving import find_latest_proposal
 from bookings.api.shapes import (
     Answer,
     AppointmentFilters,
@@ -336,7 +335,7 @@ def _appointment(request, pk):
 def _proposal(request, pk, wish):
     """The proposal that is answered: the last one, unless another time is meant."""
     times = {"starts_at": wish.start_time, "ends_at": wish.end_time} if wish else {}
-    return find_latest_proposal(_appointment(request, pk), by=request.user, **times)
+    return actions.find_latest_proposal(_appointment(request, pk), by=request.user, **times)
 
 
 def _step(request, pk, action, wish):
