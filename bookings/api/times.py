@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from ninja import Query, Router, Status
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, field_validator
 
 from accounts.timezones import find_timezone
 from bookings import slots
@@ -317,13 +317,17 @@ SLOT = {"start_time": "2026-12-01T08:00:00Z", "end_time": "2026-12-01T09:00:00Z"
 WHY_CLOSED = Literal[(*(reason.value for reason in Reason if reason != Reason.off_grid), "own_mentor", "not_bookable")]
 
 
-class SlotOut(Output):
+class Plain(BaseModel):
+    """Of which a month has hundreds: made of plain values, without looking at each as at a row of the database."""
+
+
+class SlotOut(Plain):
     start_time: Instant
     end_time: Instant
     price_points: int
 
 
-class ClosedOut(Output):
+class ClosedOut(Plain):
     start_time: Instant
     end_time: Instant
     reason: WHY_CLOSED = Field(description="Why no session can start then.")
@@ -348,12 +352,12 @@ class FreeSlots(Output):
     closed: list[ClosedOut]
 
 
-class LocalStretch(Output):
+class LocalStretch(Plain):
     start_time: dt.datetime = Field(description="On the clock of `timezone`, with its offset.")
     end_time: dt.datetime
 
 
-class TakenOut(Output):
+class TakenOut(Plain):
     start_time: Instant
     end_time: Instant
     appointment_id: Id | None = Field(description="Of an appointment that you may see. Null: the mentor is busy.")
