@@ -1,3 +1,4 @@
+from allauth.account.adapter import get_adapter
 from allauth.account.decorators import reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -75,6 +76,7 @@ def _make_token(request, form):
     """Answer with the secret, on this page and nowhere else: no session, message or cache keeps it."""
     with refusals_on(form):
         token, secret = create_personal_token(by=request.user, now=timezone.now(), **form.cleaned_data)
+        get_adapter().send_notification_mail("account/email/token_made", request.user, {"token": token})
         response = render(request, "account/token_made.html", {"token": token, "secret": secret})
         add_never_cache_headers(response)
         return response

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
@@ -75,6 +76,16 @@ def test_secret_is_kept_nowhere(at_home, ann):
     ]
     assert secret not in repr(kept)
     assert ann.personal_tokens.get().digest == programs.digest(secret)
+
+
+def test_person_is_told_by_mail_that_a_token_was_made(at_home, ann):
+    html = at_home.post(reverse(PAGE), {**WISH, "name": "Tom & Co"}).content.decode()
+    message = mail.outbox[-1]
+    assert message.to == [ann.email]
+    assert "A token for scripts was made" in message.subject
+    assert "“Tom & Co”" in message.body
+    assert "set a new password" in message.body
+    assert SECRET.search(html).group() not in message.body
 
 
 def test_one_shows_once_more_who_one_is_before_a_token_is_made(client, ann, sign_in):
