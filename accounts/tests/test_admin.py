@@ -5,9 +5,12 @@ from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.actions import create_personal_token, start_session
+from accounts.models import IdempotentAnswer, ProgramSession, RefreshToken, User
 from accounts.tests.factories import PASSWORD, UserFactory
+from tests.programs import ask
 
 LIST = "admin:accounts_user_changelist"
 
@@ -208,3 +211,84 @@ def test_addresses_devices_and_second_factors_can_be_looked_at_without_secrets(a
         "very-secret"
         not in admin.get(reverse("admin:usersessions_usersession_change", args=[device.pk])).content.decode()
     )
+
+
+# --- Programs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def programs_of_ann(ann):
+    """Her program's session, her personal token and what lets in with it, and an answer that is kept."""
+    now = timezone.now()
+    tokens = start_session(ann, now=now)
+    token, secret = create_personal_token(by=ann, name="Report", scope="read", valid_days=30, now=now)
+    answer = IdempotentAnswer.objects.create(user=ann, key="k-1", fingerprint="f" * 64, status=201, body='{"a": "b"}')
+    return ProgramSession.objects.get(), token, answer, tokens, secret
+
+
+def test_what_lets_programs_in_can_be_looked_at_without_secrets(admin, programs_of_ann):
+    session, token, answer, tokens, secret = programs_of_ann
+    hidden = [token.digest, token.version, secret, tokens.refresh_token, RefreshToken.objects.get().digest, answer.body]
+    for row in (session, token, answer):
+        page = f"admin:accounts_{row._meta.model_name}"
+        looked_at = [
+            admin.get(reverse(f"{page}_changelist"), {"q": "Ann"}),
+            admin.get(reverse(f"{page}_change", args=[row.pk])),
+        ]
+        for html in (response.content.decode() for response in looked_at):
+            assert "Ann Archer" in html
+            assert not [words for words in hidden if words in html]
+
+
+def test_lists_of_programs_take_the_same_queries_for_one_and_for_three(
+    admin, programs_of_ann, django_assert_num_queries
+):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts, now = {}, timezone.now()
+    pages = [
+        reverse(f"admin:accounts_{name}_changelist") for name in ("programsession", "personaltoken", "idempotentanswer")
+    ]
+    for page in pages:
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(page)
+        counts[page] = len(queries)
+    for person in UserFactory.create_batch(2):
+        start_session(person, now=now)
+        create_personal_token(by=person, name="Report", scope="read", valid_days=30, now=now)
+        IdempotentAnswer.objects.create(user=person, key="k", fingerprint="f")
+    for page, count in counts.items():
+        with django_assert_num_queries(count):
+            admin.get(page)
+
+
+def test_staff_end_what_lets_a_program_in(admin, programs_of_ann):
+    session, token, _answer, tokens, secret = programs_of_ann
+    for row, access, words in (
+        (session, tokens.access_token, "End the session"),
+        (token, secret, "Revoke the token"),
+    ):
+        page = f"admin:accounts_{row._meta.model_name}"
+        change, shut = reverse(f"{page}_change", args=[row.pk]), reverse(f"{page}_shut", args=[row.pk])
+        assert words in admin.get(change).content.decode()
+        assert words in admin.get(shut).content.decode()
+        assert ask("GET", "/api/auth/me", token=access).status_code == 200
+        assert admin.post(shut).url == change
+        assert ask("GET", "/api/auth/me", token=access).status_code == 401
+        assert shut not in admin.get(change).content.decode()
+        assert admin.post(shut).url == change  # twice changes nothing
+        assert admin.get(reverse(f"{page}_changelist"), {"over": "yes"}).context["cl"].result_count == 1
+        assert admin.get(reverse(f"{page}_changelist"), {"over": "no"}).context["cl"].result_count == 0
+    assert LogEntry.objects.count() == 4
+
+
+def test_deputy_cannot_sign_out_the_programs_of_other_staff(deputy, ada, programs_of_ann):
+    start_session(ada, now=timezone.now())
+    of_ada = ProgramSession.objects.get(user=ada)
+    url = reverse("admin:accounts_programsession_shut", args=[of_ada.pk])
+    assert (deputy.get(url).status_code, deputy.post(url).status_code) == (403, 403)
+    assert url not in deputy.get(reverse("admin:accounts_programsession_change", args=[of_ada.pk])).content.decode()
+    assert deputy.post(reverse("admin:accounts_programsession_shut", args=[programs_of_ann[0].pk])).status_code == 302
+    of_ada.refresh_from_db()
+    assert of_ada.ended_at is None
