@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.actions import (
@@ -89,6 +90,23 @@ def test_a_group_has_a_name(ann, group):
         create_group(name=" \0 ", by=ann)
     with pytest.raises(NameMissing):
         edit_group(group, by=ann, **changed(group, name=" "))
+
+
+@pytest.mark.parametrize("name", ["\u200b", "safe\u202egpj.exe", "x" * 81])
+def test_the_name_of_a_group_is_one_that_others_can_read(ann, group, name):
+    with pytest.raises(ValidationError):
+        create_group(name=name, by=ann)
+    with pytest.raises(ValidationError):
+        edit_group(group, by=ann, name=name)
+    assert list(ProjectGroup.objects.values_list("name", flat=True)) == [group.name]
+
+
+def test_what_is_not_given_stays_as_it_is(ann, group):
+    edit_group(group, by=ann, members_may_pay=True)
+    edit_group(group, by=ann, description="Parsers")
+    edit_group(group, by=ann)
+    group = ProjectGroup.objects.get()
+    assert (group.name, group.description, group.members_may_pay) == ("Compiler project", "Parsers", True)
 
 
 def test_one_person_owns_twenty_groups_at_most(ann):
