@@ -130,6 +130,8 @@ class Api(NinjaAPI):
 def _described(api, prefix):
     schema = NinjaAPI.get_openapi_schema(api, path_prefix=prefix)
     schema["components"]["schemas"] |= {"Problem": PROBLEM, "InvalidInput": INVALID_INPUT}
+    for listed in schema["components"]["schemas"].values():
+        _show_an_example(listed, schema["components"]["schemas"])
     for address, operations in schema["paths"].items():
         for method, operation in operations.items():
             _complete(
@@ -148,8 +150,20 @@ def _sends_ids(schema, operation):
     return any(name.endswith("_id") for name in names)
 
 
+def _show_an_example(listed, schemas):
+    """A list shows the example of what it lists: `Listed` is generic, and cannot know it."""
+    if listed["properties"].keys() != {"items", "count"}:
+        return
+    item = listed["properties"]["items"]["items"].get("$ref", "").rpartition("/")[-1]
+    if examples := schemas.get(item, {}).get("examples"):
+        listed["examples"] = [{"items": examples[:1], "count": 1}]
+
+
 def _complete(operation, method, *, names_rows):
     answers = operation["responses"]
+    operation["tags"] = list(dict.fromkeys(operation["tags"]))  # ninja names a router's tag again for its own routers
+    for parameter in operation.get("parameters", []):
+        parameter.pop("examples", None)  # a list, which only its schema may have
     signs_in = bool(operation.get("security"))
     if signs_in:
         _add(answers, 401, NOT_SIGNED_IN)
