@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Each has `run() -> [(what, figure, target), …]`, and raises where too little happened for its figures to mean much.
-TOPICS = ["slots", "bookings", "scheduling", "directory", "markdown", "matching"]
+TOPICS = ["slots", "bookings", "scheduling", "directory", "markdown", "matching", "api"]
 # These run by themselves, on a database of their own.
 ALONE = ["search"]
 

@@ -93,9 +93,9 @@ def _best_pairs(chance):
 def _month(chance):
     now = timezone.now()
     student = User.objects.filter(mentor_profile=None, is_staff=False, is_active=True).order_by("pk").first()
-    with _undone():
-        mentor = _mentor(MONTH_DAYS + 1, {weekday: [(0, 24 * 60)] for weekday in range(1, 8)})
-        _import_busy_times(mentor, chance, now)
+    with undone():
+        mentor = mentor_with_hours(MONTH_DAYS + 1, {weekday: [(0, 24 * 60)] for weekday in range(1, 8)})
+        import_busy_times(mentor, chance, now)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         until = now + dt.timedelta(days=MONTH_DAYS)
@@ -125,7 +125,7 @@ def _month(chance):
         yield "the same, answered as the page of a week", figure, f"p95 ≤ {MONTH_TARGET_MS} ms"
 
 
-def _import_busy_times(mentor, chance, now):
+def import_busy_times(mentor, chance, now):
     calendar = CalendarImport.objects.create(mentor=mentor, url="https://calendar.example.org/busy.ics")
     starts = [now + dt.timedelta(minutes=15 * chance.randrange(MONTH_DAYS * 96)) for _ in range(BUSY)]
     BusyTime.objects.bulk_create(
@@ -147,7 +147,7 @@ def _import_busy_times(mentor, chance, now):
 
 def _bookings():
     """In turns, so that both have the same machine: everything commits, as a booking does."""
-    mentors = [_mentor(60, {weekday: [(8 * 60, 16 * 60)] for weekday in range(1, 8)}) for _ in range(MENTORS)]
+    mentors = [mentor_with_hours(60, {weekday: [(8 * 60, 16 * 60)] for weekday in range(1, 8)}) for _ in range(MENTORS)]
     students = [_person("student") for _ in range(STUDENTS)]
     members = [[student, *(_person("member") for _ in range(MEMBERS - 1))] for student in students]
     groups = []
@@ -202,7 +202,7 @@ def _person(name):
     return User.objects.create(email=email, name=f"Bench {name}", timezone="UTC")
 
 
-def _mentor(horizon_days, weekly):
+def mentor_with_hours(horizon_days, weekly):
     profile = MentorProfile.objects.create(
         user=_person("mentor"),
         timezone="UTC",
@@ -217,7 +217,7 @@ def _mentor(horizon_days, weekly):
 
 
 @contextmanager
-def _undone():
+def undone():
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
