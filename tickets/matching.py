@@ -151,7 +151,11 @@ class QueueRow:
     matching_tags: list[Tag]
     other_tags: list[Tag]
     reasons: tuple
-    excerpt: str
+
+    @property
+    def excerpt(self):
+        """Made only where it is shown: it costs more than the row."""
+        return markdown.plain(self.ticket.beginning, EXCERPT_LENGTH)
 
 
 class Joined(Func):
@@ -252,5 +256,4 @@ class Queue(Sequence):
             matching_tags=[tags[name] for name in names],
             other_tags=[tag for name, tag in tags.items() if name not in shared],
             reasons=(*fits, Waits(max(0, (self.now - ticket.opened_at) // dt.timedelta(minutes=1)))),
-            excerpt=markdown.plain(ticket.beginning, EXCERPT_LENGTH),
         )

@@ -280,7 +280,7 @@ class ReasonOut(Output):
         return getattr(reason, "count", None)
 
 
-class MatchOut(Output):
+class FittingMentor(Output):
     model_config = example(
         mentor_id=3,
         name="Max Meyer",

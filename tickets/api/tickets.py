@@ -30,7 +30,7 @@ from tickets.actions import (
 )
 from tickets.api.lists import MentorsOnly, tickets_of
 from tickets.api.shapes import (
-    MatchOut,
+    FittingMentor,
     ReleaseReason,
     ReopenReason,
     ReplyFilters,
@@ -160,7 +160,7 @@ def write_reply(request, ticket_id: int, wish: ReplyWish):
     return Status(200 if reply.is_repeated else 201, reply)
 
 
-@tickets.get("/{int:ticket_id}/matches", response=Listed[MatchOut], summary="Find mentors for a ticket")
+@tickets.get("/{int:ticket_id}/matches", response=Listed[FittingMentor], summary="Find mentors for a ticket")
 @refuses(NotAllowed)
 def list_matches(request, ticket_id: int):
     """The five mentors who fit best and have room, best first, for whoever asked and for staff. `reasons` say why."""

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.programs import ask, personal_token, token_of, told
 from tickets.models import Bookmark, Upvote
 from tickets.search import index_tickets
+from tickets.search.dictionary import count_words
 from tickets.tests.factories import AttachmentFactory, BookmarkFactory, ReplyFactory, TicketFactory, UpvoteFactory
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,7 @@ def test_what_is_found_is_marked_and_safe(article, sam):
 
 def test_a_typing_mistake_is_forgiven_and_told(sam):
     articles(3, title="Migrations conflict in branches")
+    count_words(now=NOW)
     answer = ask("GET", f"{PATH}?q=migratoins", by=sam).json()
     assert (answer["suggestion"], answer["is_corrected"], answer["count"]) == ("migrations", True, 3)
 
