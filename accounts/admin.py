@@ -436,12 +436,15 @@ class _ShutDoorAdmin(ReadOnlyAdmin):
         row = get_object_or_404(self.model.objects.select_related("user"), pk=pk)
         if not self.may_shut(request, row):
             raise PermissionDenied
+        row_url = reverse(f"admin:accounts_{self.opts.model_name}_change", args=[row.pk])
         if request.method == "POST":
             self.shut(row, by=request.user, now=timezone.now())
             LogEntry.objects.log_actions(request.user.pk, [row], CHANGE, self.shut_told, single_object=True)
             self.message_user(request, self.shut_told, messages.SUCCESS)
-            return redirect(f"admin:accounts_{self.opts.model_name}_change", row.pk)
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "row": row, "title": self.shut_label}
+            return redirect(row_url)
+        addresses = {"row_url": row_url, "list_url": reverse(f"admin:accounts_{self.opts.model_name}_changelist")}
+        words = {"opts": self.opts, "row": row, "title": self.shut_label}
+        context = {**self.admin_site.each_context(request), **words, **addresses}
         return TemplateResponse(request, "admin/accounts/shut_door/ask.html", context)
 
 
