@@ -201,6 +201,7 @@ def create_profile(user, *, expertise: Iterable[str] = (), now: datetime | None 
     return profile
 
 
+@patiently
 @transaction.atomic
 def update_profile(profile: MentorProfile, *, expertise: Iterable[str] | None = None, **fields) -> MentorProfile:
     """Change fields of EDITABLE, and the expertise where it is given. Returns the profile as it is now.
@@ -221,6 +222,7 @@ def update_profile(profile: MentorProfile, *, expertise: Iterable[str] | None = 
     return current
 
 
+@patiently
 @transaction.atomic
 def add_expertise(profile: MentorProfile, name: str) -> tuple[Tag, bool]:
     """Add the tag of this name, made where it is new, to what the mentor helps with; the tag, and whether it was
@@ -237,6 +239,7 @@ def add_expertise(profile: MentorProfile, name: str) -> tuple[Tag, bool]:
     return tag, True
 
 
+@patiently
 @transaction.atomic
 def remove_expertise(profile: MentorProfile, name: str) -> None:
     """Take the tag of this name, or synonym, from what the mentor helps with; one that is not there changes nothing.

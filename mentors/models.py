@@ -359,8 +359,13 @@ class MentorProfile(models.Model):
         """Minutes from taking a ticket to its solution, once there are enough tickets to say so; else None."""
         return self.solution_minutes if self.tickets_solved >= RESPONSE_SHOWN_FROM else None
 
-    def can_be_changed_by(self, user):
+    def is_open_to(self, user):
+        """Whether `user` sees what only the mentor and staff see: the hours as they are kept, the meeting link."""
         return user.is_staff or user.pk == self.user_id
+
+    def can_be_changed_by(self, user):
+        """Its mentor changes it, and staff who may change profiles in the admin."""
+        return user.pk == self.user_id or user.has_perm("mentors.change_mentorprofile")
 
     def price_points(self, duration_minutes):
         return price_of(self.hourly_rate_points, duration_minutes)

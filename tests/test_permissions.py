@@ -126,6 +126,8 @@ accounts:tokens                      -        GET     in      200 200 200 200  2
 accounts:tokens                      -        POST    in      422 422 422 422  422 422
 accounts:revoke_token                token    GET     in      200 404 404 404  404 404
 accounts:revoke_token                token    POST    in      302 404 404 404  404 404
+accounts:sign_out_programs           -        GET     in      405 405 405 405  405 405
+accounts:sign_out_programs           -        POST    in      302 302 302 302  302 302
 groups:list                          -        GET     in      200 200 200 200  200 200
 groups:list                          -        POST    in      405 405 405 405  405 405
 groups:create                        -        GET     in      200 200 200 200  200 200

@@ -316,10 +316,11 @@ def _people_known_to(user):
 
 
 def _student(user, pk):
-    """Who is booked for. Nobody but staff learns whether there is another person of that id."""
+    """Who is booked for: somebody else, whose points it costs, only by staff who may add appointments. Nobody else
+    learns whether there is another person of that id."""
     if pk is None or pk == user.pk:
         return user
-    if not user.is_staff:
+    if not user.has_perm("bookings.add_appointment"):
         raise NotAllowed
     return get_object_or_404(_people_known_to(user), pk=pk)
 

@@ -276,33 +276,34 @@ def _mentor(request, mentor_id):
     return get_object_or_404(MentorProfile.objects.visible_to(request.user).select_related("user"), pk=mentor_id)
 
 
-def _own_mentor(request, mentor_id):
-    """The same for the mentor and for staff; everybody else is refused."""
-    mentor = _mentor(request, mentor_id)
-    if not mentor.can_be_changed_by(request.user):
+def _insist(is_allowed):
+    if not is_allowed:
         raise NotAllowed
-    return mentor
 
 
 @mentors.get("/{int:mentor_id}/availability", response=Availability, summary="Get a mentor's hours")
 @refuses(NotAllowed)
-def get_availability(request, mentor_id: Id):
+def get_availability(request, mentor_id: int):
     """The hours of every week, and the dates that differ; for the mentor and for staff. All are local times of
     `timezone`, which is the mentor's, whoever asks. Send it back as it is, and nothing changes."""
-    return _availability_of(_own_mentor(request, mentor_id))
+    mentor = _mentor(request, mentor_id)
+    _insist(mentor.is_open_to(request.user))
+    return _availability_of(mentor)
 
 
 @mentors.put("/{int:mentor_id}/availability", response=Availability, summary="Set a mentor's hours")
 @refuses(NotAllowed, HoursOverlap, TooManyHours)
-def put_availability(request, mentor_id: Id, wish: AvailabilityChange):
+def put_availability(request, mentor_id: int, wish: AvailabilityChange):
     """Replaces the whole: what is not named is gone, so all three parts have to be sent. An end that is not after its
     start is on the next day (`22:00` to `02:00`). An override replaces the hours of its date; without windows it is a
     day off. Sessions that are booked already stay."""
+    mentor = _mentor(request, mentor_id)
+    _insist(mentor.can_be_changed_by(request.user))
     weekly = {weekday: [] for weekday in range(1, 8)}
     for window in wish.weekly:
         weekly[window.weekday].append(window.minutes)
     profile = replace_availability(
-        _own_mentor(request, mentor_id),
+        mentor,
         timezone=wish.timezone,
         weekly=weekly,
         overrides={override.date: [window.minutes for window in override.windows] for override in wish.overrides},
@@ -399,7 +400,7 @@ def _offer_to(person, mentor, *, duration_minutes, since, until, now) -> Offer:
 
 @mentors.get("/{int:mentor_id}/schedule", response=ScheduleOut, summary="Get a mentor's hours, booked and free times")
 @refuses()
-def get_schedule(request, mentor_id: Id, wish: Query[PeriodOfSchedule]):
+def get_schedule(request, mentor_id: int, wish: Query[PeriodOfSchedule]):
     """The hours, what is booked in them and what is free, for 31 days at most. Appointments that you may see have their
     id; of everything else that takes the mentor's time there is no more than that it is taken, and what touches is one
     stretch. Mentors see of themselves as free what students can book."""
@@ -424,7 +425,7 @@ def get_schedule(request, mentor_id: Id, wish: Query[PeriodOfSchedule]):
 
 @appointments.get("/mentor/{int:mentor_id}/available-slots", response=FreeSlots, summary="List a mentor's free slots")
 @refuses(LengthNotOffered)
-def list_available_slots(request, mentor_id: Id, wish: Query[WantedSlots]):
+def list_available_slots(request, mentor_id: int, wish: Query[WantedSlots]):
     """The times at which you can book this mentor now, and why you cannot in between. They are those of the page where
     sessions are booked: your own appointments count, and a time that a waiting list holds for you is free for you.
 
@@ -618,7 +619,7 @@ def _own_places(user):
 
 @mentors.get("/{int:mentor_id}/waitlist", response=Listed[Place], summary="List the days you wait for")
 @refuses()
-def list_places(request, mentor_id: Id, wish: Query[OwnPlaces]):
+def list_places(request, mentor_id: int, wish: Query[OwnPlaces]):
     """The days of this mentor for which you stand in line, and the times that are held for you."""
     mentor = _mentor(request, mentor_id)
     return part_of(_own_places(request.user).filter(mentor=mentor).order_by("since", "id"), wish)
@@ -626,7 +627,7 @@ def list_places(request, mentor_id: Id, wish: Query[OwnPlaces]):
 
 @mentors.post("/{int:mentor_id}/waitlist", response={200: Place, 201: Place}, summary="Wait for a full day")
 @refuses(OwnMentor, MentorNotBookable, LengthNotOffered, DayNotAhead, NotFull, NothingToWaitFor, TooManyPlaces)
-def join_waitlist(request, mentor_id: Id, wish: WantedPlace):
+def join_waitlist(request, mentor_id: int, wish: WantedPlace):
     """A place in the line for a day of your calendar on which nothing is free. When a time frees up it is held for the
     first in line for some minutes, and you are told. Whoever stands in that line already keeps the place, and is
     answered with 200."""
@@ -645,10 +646,10 @@ def join_waitlist(request, mentor_id: Id, wish: WantedPlace):
 
 @mentors.delete("/{int:mentor_id}/waitlist", response={204: None}, summary="Stop waiting for a day")
 @refuses()
-def leave_waitlist(request, mentor_id: Id, wish: Query[GivenUpPlace]):
+def leave_waitlist(request, mentor_id: int, wish: Query[GivenUpPlace]):
     """Gives up your place for that day; a time that is held for you goes to whoever is next. A second time changes
     nothing. What to leave stands in the address, because many programs cannot send a body with DELETE."""
-    entries = WaitingListEntry.objects.visible_to(request.user).filter(mentor=mentor_id, date=wish.date)
+    entries = WaitingListEntry.objects.visible_to(request.user).filter(mentor__id=mentor_id, date=wish.date)
     entries = entries.filter(status__in=WaitingListEntry.ACTIVE)
     if wish.duration_minutes is not None:
         entries = entries.filter(duration_minutes=wish.duration_minutes)

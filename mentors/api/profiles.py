@@ -62,11 +62,11 @@ def _wished(request, wish, now):
 @refuses(NotAllowed, AlreadyMentor)
 def create_mentor(request, wish: NewMentor):
     """Makes your mentor profile. Where the installation asks for approval, students see it once staff have approved
-    it. Staff can send the `user_id` of anyone. Tags that are new are made."""
+    it. Staff who may add profiles can send the `user_id` of anyone. Tags that are new are made."""
     user, fields = request.user, wish.given()
     user_id = fields.pop("user_id", None)
     if user_id not in (None, user.pk):
-        if not user.is_staff:
+        if not user.has_perm("mentors.add_mentorprofile"):
             raise NotAllowed
         user = get_object_or_404(get_user_model(), pk=user_id)
     return Status(201, create_profile(user, now=timezone.now(), **_as_fields(fields)))
@@ -82,8 +82,8 @@ def read_mentor(request, mentor_id: int):
 @mentors.put("/{int:mentor_id}", response=Mentor, summary="Change a mentor's profile")
 @refuses(NotAllowed)
 def change_mentor(request, mentor_id: int, changes: MentorChanges):
-    """Changes the fields that are sent, and no others. For the mentor and staff. Booked sessions keep the terms
-    they were booked on; a declined profile waits for approval again."""
+    """Changes the fields that are sent, and no others. For the mentor, and staff who may change profiles. Booked
+    sessions keep the terms they were booked on; a declined profile waits for approval again."""
     mentor = _changeable(request, mentor_id)
     return update_profile(mentor, **_as_fields(changes.given()))
 
@@ -91,7 +91,8 @@ def change_mentor(request, mentor_id: int, changes: MentorChanges):
 @mentors.put("/{int:mentor_id}/status", response=Mentor, summary="Change a mentor's status")
 @refuses(NotAllowed)
 def change_status(request, mentor_id: int, wish: StatusChange):
-    """Available, busy (no chats) or away (no new bookings either). For the mentor and staff. Booked sessions stay."""
+    """Available, busy (no chats) or away (no new bookings either). For the mentor, and staff who may change
+    profiles. Booked sessions stay."""
     return set_status(_changeable(request, mentor_id), wish.status)
 
 

@@ -160,7 +160,7 @@ class Mentor(MentorRow):
 
     @staticmethod
     def resolve_meeting_url(mentor, context):
-        return mentor.meeting_url if mentor.can_be_changed_by(context["request"].user) else None
+        return mentor.meeting_url if mentor.is_open_to(context["request"].user) else None
 
 
 class MentorFigures(Output):

@@ -6,8 +6,19 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.tests.factories import UserFactory
-from mentors.actions import AlreadyMentor, TagGone, create_profile, find_or_create_tags, merge_tags, update_profile
-from mentors.models import MentorProfile, Tag
+from mentors.actions import (
+    AlreadyMentor,
+    TagGone,
+    TooMuchExpertise,
+    add_expertise,
+    add_tag,
+    create_profile,
+    find_or_create_tags,
+    merge_tags,
+    remove_expertise,
+    update_profile,
+)
+from mentors.models import MAX_EXPERTISE, MentorProfile, Tag
 from mentors.tests.factories import MentorProfileFactory, TagFactory
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
@@ -79,3 +90,36 @@ def test_two_tags_merged_into_each_other_leave_one():
     with transaction.atomic():
         assert find_or_create_tags(["js", "javascript"]) == [Tag.objects.get()]
     assert mentor.expertise.count() == 1
+
+
+def test_a_tag_added_by_several_is_new_for_one_of_them():
+    outcomes = at_once(*[lambda: add_tag("Rust")] * 8)
+    assert outcomes.count((Tag.objects.get(), True)) == 1
+    assert outcomes.count((Tag.objects.get(), False)) == 7
+
+
+def test_expertise_added_at_once_is_all_there_and_never_too_much():
+    mentor = MentorProfileFactory(expertise=[f"tag-{number}" for number in range(MAX_EXPERTISE - 3)])
+    outcomes = at_once(*[lambda name=name: add_expertise(mentor, name) for name in ("a", "b", "c", "d", "e", "e")])
+    refused = [outcome for outcome in outcomes if isinstance(outcome, TooMuchExpertise)]
+    added = [outcome[0] for outcome in outcomes if outcome not in refused and outcome[1]]
+    assert len(added) == 3
+    assert len(refused) in (2, 3)
+    assert set(added) <= set(mentor.expertise.all())
+    assert mentor.expertise.count() == MAX_EXPERTISE
+
+
+def test_expertise_changes_while_its_tag_is_merged():
+    ada = UserFactory(is_staff=True)
+    for number in range(6):
+        python, py = TagFactory(name="python"), TagFactory(name="py")
+        mentors = [MentorProfileFactory(expertise=["py", "go"]) for _ in range(4)]
+        outcomes = at_once(
+            lambda py=py, python=python: merge_tags(py, python, by=ada),
+            *[lambda mentor=mentor: add_expertise(mentor, "sql") for mentor in mentors[:2]],
+            *[lambda mentor=mentor: remove_expertise(mentor, "py") for mentor in mentors[2:]],
+        )
+        assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)], number
+        named = [[tag.name for tag in mentor.expertise.all()] for mentor in mentors]
+        assert named == [["go", "python", "sql"]] * 2 + [["go"]] * 2
+        python.delete()
