@@ -8,4 +8,5 @@ urlpatterns = [
     path("timezone/", views.switch_timezone, name="switch_timezone"),
     path("tokens/", views.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", views.revoke_token, name="revoke_token"),
+    path("programs/sign-out/", views.sign_out_programs, name="sign_out_programs"),
 ]

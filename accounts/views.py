@@ -10,12 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.actions import create_personal_token, revoke_personal_token
+from accounts.actions import create_personal_token, end_program_sessions_of, revoke_personal_token
 from accounts.editing import edit_profile
 from accounts.forms import ProfileForm, TimezoneForm, TokenForm
-from accounts.models import PersonalToken, User
+from accounts.models import PersonalToken, ProgramSession, User
 from accounts.timezones import COOKIE
 from mentorbook.pages import back
 from mentorbook.refusals import refusals_on, render_form
@@ -89,7 +90,9 @@ def _render_tokens(request, form):
     ended = list(request.user.personal_tokens.exclude(pk__in=[token.pk for token in alive])[:ENDED_SHOWN])
     for token in ended:
         token.ended_because = token.ending(now).label
-    return render_form(request, "account/tokens.html", form, {"alive": alive, "ended": ended})
+    signed_in = ProgramSession.objects.alive_of(request.user, now).count()
+    context = {"alive": alive, "ended": ended, "signed_in": signed_in}
+    return render_form(request, "account/tokens.html", form, context)
 
 
 @ask_first
@@ -101,3 +104,11 @@ def revoke_token(request, pk):
         return redirect("accounts:tokens")
     context = {"token": token, "confirm_label": _("Revoke the token"), "tone": "danger"}
     return render(request, "account/token_revoke.html", {**context, "cancel_url": reverse("accounts:tokens")})
+
+
+@require_POST
+def sign_out_programs(request):
+    count = end_program_sessions_of(request.user, now=timezone.now())
+    told = ngettext("%(count)d program is signed out.", "%(count)d programs are signed out.", count)
+    messages.success(request, told % {"count": count})
+    return redirect("accounts:tokens")

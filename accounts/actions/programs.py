@@ -109,6 +109,11 @@ def end_program_session(session, *, by, now) -> ProgramSession:
     return session
 
 
+def end_program_sessions_of(user, *, now) -> int:
+    """Sign out every program that signed in with the password of `user`; how many. Personal tokens stay."""
+    return ProgramSession.objects.alive_of(user, now).update(ended_at=now)
+
+
 def create_personal_token(*, by, name: str, scope: str, valid_days: int, now: dt.datetime) -> tuple[PersonalToken, str]:
     """A new key for scripts of `by`, and its secret, which nobody can show again."""
     name = " ".join(name.replace("\0", "").split())

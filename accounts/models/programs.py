@@ -11,6 +11,10 @@ class ProgramSessionQuerySet(models.QuerySet):
         """Those that have neither been ended nor run out. Whether the password is still the same shows one row."""
         return self.filter(ended_at=None, expires_at__gt=now)
 
+    def alive_of(self, user, now):
+        """Those whose programs may act for `user`."""
+        return self.alive(now).filter(user=user, version=user.session_version)
+
 
 class ProgramSession(models.Model):
     """A program that signed in with somebody's address and password, until it signs out or stops coming back.

@@ -22,7 +22,7 @@ from accounts.actions import (
 from accounts.models import PersonalToken
 from accounts.tests.factories import PASSWORD
 from mentorbook.errors import NotAllowed
-from tests.programs import ask, personal_token
+from tests.programs import ask, personal_token, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -242,6 +242,17 @@ def test_revoking_asks_first_and_ends_the_token_at_once(client, ann):
     assert client.post(url).url == reverse(PAGE)
     assert PersonalToken.objects.get().revoked_at == revoked_at
     assert "lets nobody in any more" in client.get(reverse(PAGE)).content.decode()
+
+
+def test_all_programs_are_signed_out_and_tokens_stay(client, ann, sam):
+    client.force_login(ann)
+    assert "Programs that are signed in" not in client.get(reverse(PAGE)).content.decode()
+    programs_of_ann, of_sam, personal = [token_of(ann), token_of(ann)], token_of(sam), personal_token(ann)
+    assert "2 programs have signed in" in client.get(reverse(PAGE)).content.decode()
+    assert client.post(reverse("accounts:sign_out_programs")).url == reverse(PAGE)
+    assert "2 programs are signed out." in client.get(reverse(PAGE)).content.decode()
+    assert [ask("GET", "/api/auth/me", token=token).status_code for token in programs_of_ann] == [401, 401]
+    assert [ask("GET", "/api/auth/me", token=token).status_code for token in (of_sam, personal)] == [200, 200]
 
 
 def test_token_of_somebody_else_is_like_a_missing_one(client, ann, sam):
