@@ -71,8 +71,9 @@ def tickets_of(user, wish, *, now):
 
 
 def _own(user):
-    """What somebody works on: mentors in what they have taken, everybody else in what they asked."""
-    return Ticket.objects.for_mentor(user.mentor_profile) if user.is_mentor else Ticket.objects.of_student(user)
+    """What somebody works on: mentors in what they have taken, everybody else in what they asked, and in what they
+    took before they lost the approval."""
+    return Ticket.objects.for_mentor(user.mentor_profile) if user.is_mentor else Ticket.objects.involving(user)
 
 
 def _itself(ticket):

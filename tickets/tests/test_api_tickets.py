@@ -441,6 +441,13 @@ def test_the_queue_stands_as_on_its_page(client, many, max, mentor):
     assert names(ask("GET", "/api/tickets/", by=max), many)[0] == "sams"
 
 
+def test_a_mentor_who_lost_the_approval_still_finds_the_own_work(taken, max, mentor):
+    mentor.approval = "waiting"
+    mentor.save(update_fields=["approval"])
+    assert ids(ask("GET", "/api/tickets/?scope=assigned", by=max)) == [taken.pk]
+    assert ids(ask("GET", "/api/tickets/", by=max)) == []
+
+
 def test_the_queue_is_for_mentors(ann, ada):
     for person in (ann, ada):
         assert told(ask("GET", "/api/tickets/?scope=queue", by=person)) == (403, "mentors_only")
