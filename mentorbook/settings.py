@@ -352,6 +352,7 @@ CONTENT_SECURITY_POLICY = {
 # Pages of other sites that may ask the JSON API from a browser; none unless named. Cookies never go with it.
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # our scripts and pictures are for our pages
 CORS_EXPOSE_HEADERS = ["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-ID"]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "x-request-id"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
