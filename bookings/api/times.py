@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from ninja import Query, Router, Status
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema, field_validator
 
 from accounts.timezones import find_timezone
 from bookings import slots
@@ -20,12 +20,12 @@ from bookings.actions import (
     NotFull,
     NothingToWaitFor,
     OwnMentor,
+    TooManyHours,
     TooManyPlaces,
     join_waiting_list,
     leave_waiting_list,
     replace_availability,
 )
-from bookings.actions.hours import TooManyHours
 from bookings.actions.waiting import refuse_length
 from bookings.availability import Offer, offer
 from bookings.forms import clock
@@ -318,19 +318,23 @@ SLOT = {"start_time": "2026-12-01T08:00:00Z", "end_time": "2026-12-01T09:00:00Z"
 WHY_CLOSED = Literal[(*(reason.value for reason in Reason if reason != Reason.off_grid), "own_mentor", "not_bookable")]
 
 
+# A time in UTC as it is written: of what a month has hundreds, encoding each would take longer than finding it.
+Written = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
 class Plain(BaseModel):
     """Of which a month has hundreds: made of plain values, without looking at each as at a row of the database."""
 
 
 class SlotOut(Plain):
-    start_time: Instant
-    end_time: Instant
+    start_time: Written
+    end_time: Written
     price_points: int
 
 
 class ClosedOut(Plain):
-    start_time: Instant
-    end_time: Instant
+    start_time: Written
+    end_time: Written
     reason: WHY_CLOSED = Field(description="Why no session can start then.")
 
 
@@ -359,8 +363,8 @@ class LocalStretch(Plain):
 
 
 class TakenOut(Plain):
-    start_time: Instant
-    end_time: Instant
+    start_time: Written
+    end_time: Written
     appointment_id: Id | None = Field(description="Of an appointment that you may see. Null: the mentor is busy.")
 
 
@@ -385,8 +389,15 @@ class ScheduleOut(Output):
     free: list[SlotOut]
 
 
+def _times(starts_at, ends_at):
+    return {
+        "start_time": starts_at.isoformat().replace("+00:00", "Z"),
+        "end_time": ends_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
 def _slot(slot):
-    return {"start_time": slot.starts_at, "end_time": slot.ends_at, "price_points": slot.price_points}
+    return {**_times(slot.starts_at, slot.ends_at), "price_points": slot.price_points}
 
 
 def _offer_to(person, mentor, *, duration_minutes, since, until, now) -> Offer:
@@ -416,7 +427,7 @@ def get_schedule(request, mentor_id: int, wish: Query[PeriodOfSchedule]):
             {"start_time": start.astimezone(zone), "end_time": end.astimezone(zone)} for start, end in schedule.windows
         ],
         "booked": [
-            {"start_time": taken.starts_at, "end_time": taken.ends_at, "appointment_id": taken.appointment_id}
+            {**_times(taken.starts_at, taken.ends_at), "appointment_id": taken.appointment_id}
             for taken in schedule.taken
         ],
         "free": [_slot(slot) for slot in schedule.free],
@@ -441,7 +452,7 @@ def list_available_slots(request, mentor_id: int, wish: Query[WantedSlots]):
         "timezone": wish.zone,
         "duration_minutes": minutes,
         "slots": [_slot(slot) for slot in found.slots],
-        "closed": [{"start_time": each.start, "end_time": each.end, "reason": each.reason} for each in found.closed],
+        "closed": [{**_times(each.start, each.end), "reason": each.reason} for each in found.closed],
     }
 
 
