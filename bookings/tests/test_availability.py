@@ -227,16 +227,17 @@ def test_overrides_that_are_not_named_stay(mentor):
         ([(540, 1441)], actions.HoursOutOfRange),
         ([(1440, 60)], actions.HoursOutOfRange),
         ([(-1, 60)], actions.HoursOutOfRange),
+        ([(hour * 60, hour * 60 + 30) for hour in range(7)], actions.TooManyHours),
     ],
 )
 def test_hours_that_make_no_sense_change_nothing(mentor, windows, refusal):
     before = hours_of(mentor)
     with pytest.raises(refusal) as error:
         actions.replace_availability(mentor, weekly={1: [(60, 120)], 2: windows})
-    assert (error.value.day, error.value.status) == (2, 422)
+    assert (error.value.day, error.value.status, error.value.field) == (2, 422, "weekly")
     with pytest.raises(refusal) as error:
         actions.replace_availability(mentor, weekly={}, overrides={TEN.date(): windows})
-    assert error.value.day == TEN.date()
+    assert (error.value.day, error.value.field) == (TEN.date(), "overrides")
     assert hours_of(mentor) == before
 
 

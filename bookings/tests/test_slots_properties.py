@@ -338,3 +338,36 @@ def test_the_needed_range_holds_every_appointment_that_matters(case):
     }
     if question["duration_minutes"] < 1440:
         assert slots.free_slots(**{**question, **known}) == slots.free_slots(**question)
+
+
+def test_the_hours_are_what_neither_hours_nor_days_off_close():
+    """Without notice, horizon and anything that takes time, a session of a minute is closed by hours alone."""
+    seen = Counter()
+
+    @examples(200)
+    @given(questions())
+    def look(case):
+        question, _around = case
+        since, until = question["since"], question["until"]
+        opened = slots.open_stretches(question["hours"], since=since, until=until)
+        closed = slots.closed_stretches(
+            question["hours"],
+            Rules(),
+            duration_minutes=1,
+            busy=[],
+            session_starts=[],
+            since=since,
+            until=until,
+            now=since - timedelta(days=1),
+        )
+        shut = [(each.start, each.end) for each in closed if each.reason in (Reason.outside_hours, Reason.day_off)]
+        assert all(since <= start < end <= until for start, end in opened)
+        whole = sorted([*opened, *shut])
+        assert all(end <= start for (_start, end), (start, _end) in pairwise(whole))
+        covered = sum((end - start for start, end in whole), timedelta())
+        assert covered == until - since
+        seen["open"] += bool(opened)
+        seen["shut"] += bool(shut)
+
+    look()
+    assert min(seen["open"], seen["shut"]) >= 50
