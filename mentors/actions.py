@@ -6,7 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -208,6 +208,9 @@ def update_profile(profile: MentorProfile, *, expertise: Iterable[str] | None = 
 
     Sessions booked already keep the terms they were booked on. A declined profile waits for approval again.
     """
+    if expertise is not None:
+        expertise = list(expertise)
+        _lock_tags(profile, expertise)
     current = _locked(profile)
     _assign(current, fields)
     current.next_free_checked_at = None
@@ -228,6 +231,7 @@ def add_expertise(profile: MentorProfile, name: str) -> tuple[Tag, bool]:
     """Add the tag of this name, made where it is new, to what the mentor helps with; the tag, and whether it was
     added. One that the mentor has already changes nothing. As with every change, a declined profile waits again.
     """
+    _lock_tags(profile, [name])
     profile = _locked(profile)
     (tag,) = find_or_create_tags([name])
     named = list(profile.expertise.all())
@@ -246,6 +250,7 @@ def remove_expertise(profile: MentorProfile, name: str) -> None:
 
     The last one cannot be taken: nobody would find the mentor.
     """
+    _lock_tags(profile)
     profile = _locked(profile)
     named = list(profile.expertise.all())
     found = Tag.objects.by_spelling([tags.normalise(name)])
@@ -267,6 +272,13 @@ def _assign(profile, fields):
     profile.clean_fields(exclude={field.name for field in profile._meta.fields} - set(fields) - {"timezone"})
     if "languages" in fields:
         profile.languages = each_language_once(profile.languages)
+
+
+def _lock_tags(profile, names=()):
+    """Lock those it has and those of `names`, before the profile itself: in the order of `merge_tags`, which takes the
+    tags first and then everybody who has them."""
+    has = MentorProfile.expertise.through.objects.filter(mentorprofile=profile.pk).values("tag")
+    _lock(Tag.objects.filter(Q(pk__in=has) | Q(name__in=[tags.normalise(name) for name in names])))
 
 
 def _set_expertise(profile, names):
