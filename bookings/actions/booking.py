@@ -147,7 +147,7 @@ def book_slot(
 
     With a project `group` it is the group's session, booked by `student` for all its members, and may be paid from the
     group's wallet. With a `ticket` of the student it is about that question. `most_points` is the price that was shown;
-    nothing dearer is booked. Staff may book for a student, with the student's points (`by`).
+    nothing dearer is booked. Staff who may add appointments book for a student (`by`).
 
     The time is taken for everybody else from then on. What was asked for before with the same `idempotency_key` by
     the same person is returned as it is; with other content it raises IdempotencyMismatch. Refuses with SlotTaken,
@@ -222,6 +222,11 @@ class Wish:
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def may_book_for_others(user) -> bool:
+    """Whether `user` may spend students' points on sessions for them: staff who may add appointments."""
+    return user.is_staff and user.has_perm("bookings.add_appointment")
+
+
 def make_wish(
     mentor,
     *,
@@ -239,7 +244,7 @@ def make_wish(
 ) -> Wish:
     """The wish, with what needs no look at the calendar refused."""
     by = by or student
-    if by.pk != student.pk and not by.is_staff:
+    if by.pk != student.pk and not may_book_for_others(by):
         raise NotAllowed
     title = " ".join(title.replace("\0", "").split())
     if not title:

@@ -43,6 +43,7 @@ from bookings.actions import (
     TooLateToMove,
     TopicMissing,
 )
+from bookings.actions.booking import may_book_for_others
 from bookings.api.shapes import (
     Answer,
     AppointmentFilters,
@@ -320,7 +321,7 @@ def _student(user, pk):
     learns whether there is another person of that id."""
     if pk is None or pk == user.pk:
         return user
-    if not user.has_perm("bookings.add_appointment"):
+    if not may_book_for_others(user):
         raise NotAllowed
     return get_object_or_404(_people_known_to(user), pk=pk)
 

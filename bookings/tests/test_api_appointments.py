@@ -13,6 +13,7 @@ from bookings.actions import PayFrom, cancel_appointment, confirm_appointment, p
 from bookings.api.shapes import State
 from bookings.models import Appointment, AppointmentSeries
 from bookings.tests.factories import AppointmentFactory, book, book_confirmed, rich, works_every_day
+from mentorbook.errors import NotAllowed
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory
 from notifications.models import Notification
@@ -251,6 +252,15 @@ def test_nobody_else_books_for_others_and_nobody_learns_who_is_there(ann, sam, m
     assert [told(refusal) for refusal in refusals] == [(403, "not_allowed")] * 2
     assert refusals[0].content == refusals[1].content
     assert book_by_program(rich(sam), mentor, student_id=sam.pk).status_code == 201
+
+
+def test_staff_without_the_permission_do_not_book_for_others(ann, sam, mentor):
+    sam.is_staff = True
+    sam.save(update_fields=["is_staff"])
+    for pk in (ann.pk, MISSING):
+        assert told(book_by_program(sam, mentor, student_id=pk)) == (403, "not_allowed")
+    with pytest.raises(NotAllowed):
+        book(mentor, ann, TUESDAY, now=NOW, by=sam)
 
 
 def test_staff_who_mentor_do_not_spend_a_students_points_on_themselves(ada, ann):
