@@ -9,9 +9,13 @@ from accounts.tests.factories import UserFactory
 from mentorbook.errors import NotAllowed
 from mentors.actions import (
     AlreadyMentor,
+    LastExpertise,
     SameTag,
     TagGone,
+    TooMuchExpertise,
     UnknownStatus,
+    add_expertise,
+    add_tag,
     approve_mentor,
     count_completed_session,
     create_profile,
@@ -23,11 +27,12 @@ from mentors.actions import (
     record_rating,
     record_ticket_figures,
     refresh_search_text,
+    remove_expertise,
     set_next_free,
     set_status,
     update_profile,
 )
-from mentors.models import MentorProfile, ProvenSkill, Tag, TagSynonym
+from mentors.models import MAX_EXPERTISE, MentorProfile, ProvenSkill, Tag, TagSynonym
 from mentors.tests.factories import MentorProfileFactory, TagFactory
 from notifications.models import Kind, Notification
 
@@ -181,6 +186,41 @@ def test_update_profile_keeps_what_is_not_given(mentor):
     assert expertise_of(mentor) == ["python"]
     assert mentor.is_approved
     assert mentor.next_free_checked_at is None  # other settings, other times: look again
+
+
+def test_update_profile_keeps_each_language_once(mentor):
+    mentor = update_profile(mentor, languages=["German", " old  norse ", "GERMAN"])
+    assert mentor.languages == ["German", "old norse"]
+
+
+def test_add_tag_says_whether_it_is_new(ada):
+    python, is_new = add_tag(" Python ")
+    assert (python.name, is_new) == ("python", True)
+    merge_tags(TagFactory(name="py"), python, by=ada)
+    assert add_tag("PY") == add_tag("python") == (python, False)
+    with pytest.raises(ValidationError):
+        add_tag("a,b")
+
+
+def test_expertise_is_added_once_and_found(mentor):
+    tag, is_added = add_expertise(mentor, "C++")
+    assert (tag.name, is_added) == ("c++", True)
+    assert add_expertise(mentor, "c++") == (tag, False)
+    assert mentor in MentorProfile.objects.matching("c++")
+    remove_expertise(mentor, "never named")
+    with pytest.raises(LastExpertise):
+        remove_expertise(mentor, "c++")
+    add_expertise(mentor, "go")
+    remove_expertise(mentor, "C++")
+    assert expertise_of(mentor) == ["go"]
+    assert mentor not in MentorProfile.objects.matching("c++")
+
+
+def test_a_profile_takes_so_much_expertise_and_no_more(mentor):
+    update_profile(mentor, expertise=[f"tag-{number}" for number in range(MAX_EXPERTISE)])
+    with pytest.raises(TooMuchExpertise):
+        add_expertise(mentor, "one-more")
+    assert not Tag.objects.filter(name="one-more").exists()
 
 
 def test_approve_mentor_lists_the_profile_and_tells_the_mentor_once(ann, ada):
