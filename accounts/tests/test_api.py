@@ -471,6 +471,7 @@ def forged(session, *, key=None, algorithm="HS256", **claims):
     return jwt.encode(both, programs._key() if key is None else key, algorithm=algorithm)
 
 
+@pytest.mark.filterwarnings("ignore:The HMAC key is")
 def test_token_that_we_did_not_sign_lets_nobody_in(ann, sam, settings):
     token_of(ann)
     session = ProgramSession.objects.get()
