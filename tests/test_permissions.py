@@ -68,6 +68,10 @@ SITE = """
 route                                of       method  visitor ann max sam otto eve ada
 home                                 -        GET     200     302 302 302 302  302 302
 home                                 -        POST    200     302 302 302 302  302 302
+healthz                              -        GET     200     200 200 200 200  200 200
+healthz                              -        POST    405     405 405 405 405  405 405
+readyz                               -        GET     200     200 200 200 200  200 200
+readyz                               -        POST    405     405 405 405 405  405 405
 dashboard                            -        GET     in      200 200 200 200  200 200
 dashboard                            -        POST    in      200 200 200 200  200 200
 account_login                        -        GET     200     302 302 302 302  302 302
