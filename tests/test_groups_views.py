@@ -265,6 +265,14 @@ def test_a_member_is_asked_and_leaves(client, group, sam):
     assert client.get(group.get_absolute_url()).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_page_of_leaving_locks_nothing_before_there_is_a_transaction(client, group, sam):
+    """PostgreSQL refuses to; the transaction around every other test would hide that."""
+    client.force_login(sam)
+    assert client.get(url("leave", group)).status_code == 200
+    assert client.post(url("leave", group)).url == LIST
+
+
 def test_the_owner_is_told_why_they_cannot_leave(as_ann, group):
     response = as_ann.get(url("leave", group))
     assert response.status_code == 409
