@@ -139,7 +139,7 @@ def review_of_ticket(request, ticket_id: Id, wish: WriteReview):
 
 
 @feedback.put("/feedback/{int:review_id}", response=ReviewOut, summary="Change your review")
-@refuses(NotAllowed, ReviewFinal)
+@refuses(ReviewFinal)
 def change_review(request, review_id: Id, wish: WriteReview):
     """Replaces rating and comment of your own review, for 48 hours and until it is shown."""
     review = get_object_or_404(_of_its_own(Review.objects.filter(author=request.user)), pk=review_id)

@@ -6,7 +6,6 @@ from django.utils import timezone
 from ninja import Query, Router, Status
 
 from accounts.actions import (
-    AddressMissing,
     AlreadyInvited,
     AlreadyMember,
     GroupDissolved,
@@ -40,7 +39,6 @@ from mentorbook.rest.schemas import Id, Listed, part_of
 from wallets.actions import (
     MoreThanContributed,
     NotEnoughPoints,
-    PointsOutOfRange,
     contribute_points,
     contributors_to,
     give_back_points,
@@ -136,9 +134,7 @@ def list_invitations(request, group_id: Id, wish: Query[GroupPage]):
 @project_groups.post(
     "/{int:group_id}/invitations", response={201: Invitation}, summary="Invite somebody to a project group"
 )
-@refuses(
-    NotOwner, AddressMissing, OwnAddress, AlreadyInvited, GroupFull, TooManyInvitations, TooManyMails, GroupDissolved
-)
+@refuses(NotOwner, OwnAddress, AlreadyInvited, GroupFull, TooManyInvitations, TooManyMails, GroupDissolved)
 def invite(request, group_id: Id, wish: Invite):
     """With `email`, a mail whose link lets one person in; the answer is the same whether or not there is an account
     with that address. Without, a link that lets in whoever has it. Both end after two weeks. Its owner alone invites.
@@ -200,7 +196,7 @@ def list_contributors(request, group_id: Id, wish: Query[GroupPage]):
 @project_groups.post(
     "/{int:group_id}/contributions", response={201: Contribution}, summary="Contribute points to a group"
 )
-@refuses(NotEnoughPoints, PointsOutOfRange, NotMember, GroupDissolved)
+@refuses(NotEnoughPoints, NotMember, GroupDissolved)
 def contribute(request, group_id: Id, wish: Contribute):
     """Gives points of your wallet to the group's. They come back only when its owner gives them back. The owner is
     told, unless it is the owner who gives."""
@@ -212,7 +208,7 @@ def contribute(request, group_id: Id, wish: Contribute):
 @project_groups.post(
     "/{int:group_id}/returns", response={201: Contribution}, summary="Give points back to a contributor"
 )
-@refuses(NotOwner, NotEnoughPoints, MoreThanContributed, PointsOutOfRange, GroupDissolved)
+@refuses(NotOwner, NotEnoughPoints, MoreThanContributed, GroupDissolved)
 def give_back(request, group_id: Id, wish: GiveBack):
     """Gives points of the group's wallet back to whoever contributed them, who is told. Its owner alone does that."""
     group = _own_group(request, group_id)
