@@ -6,7 +6,6 @@ import time
 import pytest
 from django.utils import timezone
 
-from accounts import actions
 from accounts.actions import (
     GroupFull,
     InvitationOver,
@@ -16,6 +15,7 @@ from accounts.actions import (
     join_group,
     leave_group,
 )
+from accounts.actions import groups as actions_of_groups
 from accounts.groups import invitation_token
 from accounts.models import Membership, ProjectGroup
 from accounts.tests.factories import UserFactory
@@ -55,7 +55,7 @@ def no_lock(monkeypatch):
     def join(invitation, *, by, now):
         group = careless_lock(invitation.group_id)
         invitation.refresh_from_db()
-        actions.refuse_unless_open(invitation, now)
+        actions_of_groups.refuse_unless_open(invitation, now)
         time.sleep(0.2)
         membership = Membership.objects.create(group=group, user=by)
         if not invitation.is_link:
@@ -63,7 +63,7 @@ def no_lock(monkeypatch):
             invitation.save(update_fields=["accepted_at"])
         return membership
 
-    monkeypatch.setattr(actions, "_join", join)
+    monkeypatch.setattr(actions_of_groups, "_join", join)
 
 
 # --- One invitation, one place ----------------------------------------------------------------------------------------
