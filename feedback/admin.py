@@ -39,6 +39,10 @@ class ReviewAdmin(ReadOnlyAdmin):
     action_form = ReasonForm
     actions = ["hide", "unhide"]
 
+    def get_queryset(self, request):
+        """Not what waits and is about oneself: to read it here and then to answer it would be no better."""
+        return super().get_queryset(request).visible_to(request.user, timezone.now())
+
     def has_hide_permission(self, request):
         return request.user.has_perm("feedback.change_review")
 

@@ -32,9 +32,10 @@ class ReviewQuerySet(models.QuerySet):
 
     def visible_to(self, user, now):
         """What students say of mentors is public once shown; what mentors say of students is for that student; one's
-        own always; staff see all."""
+        own always; staff see all, but nobody reads what waits to be shown and is about themselves: they could answer
+        a rating with a rating."""
         if user.is_staff:
-            return self
+            return self.exclude(recipient=user, shown_at__gt=now)
         shown = Q(shown_at__lte=now, hidden_at=None)
         return self.filter(Q(author=user) | (shown & Q(about=Review.About.MENTOR)) | (shown & Q(recipient=user)))
 
@@ -105,6 +106,10 @@ class Review(models.Model):
     def is_shown(self, now):
         """Whether others than its author see it."""
         return self.shown_at <= now and not self.is_hidden
+
+    def is_seen_by_staff(self, user, now):
+        """Whether `user`, beside what others see, sees it as staff do: as `visible_to` has it."""
+        return user.is_staff and (user.pk != self.recipient_id or self.shown_at <= now)
 
     @property
     def editable_until(self):

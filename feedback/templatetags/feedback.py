@@ -51,7 +51,7 @@ def appointment_reviews(context, appointment):
         "mine": mine,
         "can_edit": mine is not None and mine.can_be_edited_by(user, now),
         "mine_waits": mine is not None and now < mine.shown_at,
-        "others": [review for review in reviews if review is not mine and (user.is_staff or review.is_shown(now))],
+        "others": [review for review in reviews if review is not mine and _is_readable(review, user, now)],
         "other_waits": takes_part and any(review is not mine and now < review.shown_at for review in reviews),
         "other_person": appointment.mentor.user if user.pk == appointment.student_id else appointment.student,
         "can_write": why_not_reviewable(appointment, author=user, reviews=reviews, now=now) is None,
@@ -70,10 +70,14 @@ def ticket_reviews(context, ticket):
         "mine": mine,
         "can_edit": mine is not None and mine.can_be_edited_by(user, now),
         "mine_waits": mine is not None and now < mine.shown_at,
-        "others": [review for review in reviews if review is not mine and (user.is_staff or review.is_shown(now))],
+        "others": [review for review in reviews if review is not mine and _is_readable(review, user, now)],
         "can_write": why_ticket_not_reviewable(ticket, author=user, reviews=reviews) is None,
         "user": user,
     }
+
+
+def _is_readable(review, user, now):
+    return review.is_shown(now) or review.is_seen_by_staff(user, now)
 
 
 @register.inclusion_tag("feedback/_dashboard_reviews.html", takes_context=True)

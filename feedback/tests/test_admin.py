@@ -1,8 +1,12 @@
+import datetime as dt
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
-from pytest_django.asserts import assertContains
+from django.utils import timezone
+from pytest_django.asserts import assertContains, assertNotContains
 
+from feedback.models import Review
 from feedback.tests.factories import ReviewFactory
 
 REVIEWS = reverse("admin:feedback_review_changelist")
@@ -49,3 +53,14 @@ def test_hiding_takes_a_reason_and_is_logged(ada_signed_in, ada):
     ada_signed_in.post(REVIEWS, {"action": "unhide", "_selected_action": [review.pk]})
     review.refresh_from_db()
     assert not review.is_hidden
+
+
+def test_a_review_that_waits_is_not_read_by_whom_it_is_about(ada_signed_in, ada):
+    waiting = ReviewFactory(
+        appointment__mentor__user=ada, comment="She is late", shown_at=timezone.now() + dt.timedelta(days=1)
+    )
+    change = reverse("admin:feedback_review_change", args=[waiting.pk])
+    assertNotContains(ada_signed_in.get(REVIEWS), "She is late")
+    assertNotContains(ada_signed_in.get(change, follow=True), "She is late")
+    Review.objects.update(shown_at=timezone.now())
+    assertContains(ada_signed_in.get(change), "She is late")

@@ -121,6 +121,19 @@ def test_others_see_and_write_as_much_as_the_rules_say(session, ann, sam, max, a
         assert told(ask(method, of(session), wish)) == (401, "not_signed_in")
 
 
+def test_staff_read_no_waiting_review_of_themselves_and_then_answer_it(session, ticket, ann, max, ada):
+    """Whoever is staff and mentors, too: a rating would be answered with a rating."""
+    type(max).objects.filter(pk=max.pk).update(is_staff=True)
+    max.refresh_from_db()
+    for thing in (session, ticket):
+        assert ask("POST", of(thing), GOOD, by=ann).status_code == 201
+        assert [len(items(of(thing), person)) for person in (ann, max, ada)] == [1, 0, 1]
+    assert ask("POST", of(session), GOOD, by=max).status_code == 201
+    assert [len(items(of(session), person)) for person in (ann, max, ada)] == [2, 2, 2]
+    Review.objects.update(shown_at=timezone.now())
+    assert len(items(of(ticket), max)) == 1
+
+
 WRONG = [
     {},
     {"rating": 0},

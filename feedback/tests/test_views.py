@@ -10,6 +10,7 @@ from feedback.actions import write_review
 from feedback.models import Review
 from feedback.tests.factories import ReviewFactory, held
 from mentors.models import MentorProfile
+from tickets.tests.factories import TicketFactory
 
 NOW = dt.datetime(2027, 1, 15, 12, tzinfo=dt.UTC)
 
@@ -220,6 +221,26 @@ def test_a_session_shows_ones_own_review_and_not_the_others_until_both_wrote(ses
         assert "Words of Ann" in page
         assert "Change it" not in page
         assert "Write a review" not in page
+
+
+def test_a_mentor_who_is_staff_reads_no_waiting_review_of_themselves(session, ann, max, mentor):
+    max.is_staff = True
+    write_review(session, author=ann, rating=3, comment="Too fast", now=NOW)
+    ticket = TicketFactory(closed=True, student=ann, mentor=mentor)
+    ReviewFactory(
+        appointment=None,
+        ticket=ticket,
+        author=ann,
+        recipient=max,
+        comment="Too short",
+        created_at=NOW,
+        shown_at=NOW + dt.timedelta(hours=48),
+    )
+    assert "Too fast" not in of_appointment(session, max)
+    assert "Too short" not in section("ticket_reviews ticket", max, ticket=ticket)
+    Review.objects.update(shown_at=NOW)
+    assert "Too fast" in of_appointment(session, max)
+    assert "Too short" in section("ticket_reviews ticket", max, ticket=ticket)
 
 
 def test_a_session_that_was_cancelled_says_nothing_of_reviews(mentor, ann):
