@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from bookings.forms import FIRST_YEAR, LAST_YEAR
 from bookings.models import Appointment, BusyTime, MoveProposal
 from bookings.slots.local_days import midnight
-from mentorbook.pieces import moment
+from mentorbook.pieces import moment, zone_name
 
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 VIEWS = ("month", "week")
@@ -170,7 +170,7 @@ class Diary:
         self.viewer = viewer
         self.wish = wish
         self.now = now
-        self.zone = str(timezone.get_current_timezone())
+        self.zone = zone_name()
         self.days = [self._day(self.first + number * DAY) for number in range((self.last - self.first).days + 1)]
         self._fill()
 

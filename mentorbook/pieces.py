@@ -150,6 +150,12 @@ def when(start, end=None):
     )
 
 
+def zone_name():
+    """The name of the current zone, such as "Etc/GMT+5": Django's own function says "-05" of zones with a fixed offset,
+    and there is no zone of that name."""
+    return str(timezone.get_current_timezone())
+
+
 def zone_label(name):
     return name.replace("_", " ")
 
@@ -157,7 +163,7 @@ def zone_label(name):
 @register.simple_tag
 def zone():
     """The name of the zone in which this page shows its times."""
-    return format_html('<span class="zone">{}</span>', zone_label(timezone.get_current_timezone_name()))
+    return format_html('<span class="zone">{}</span>', zone_label(zone_name()))
 
 
 @register.simple_tag

@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from mentorbook.errors import Refused
+from mentorbook.pieces import zone_name
 from notifications import outbox
 from notifications.models import Notification, OutgoingEmail
 
@@ -128,7 +129,7 @@ def mail_stranger(address: str, *, kind: str, link: str, context: dict | None = 
     """Mail somebody who has no account here, as part of the caller's transaction, in the words of
     `notifications/<kind>.txt`. `link` is the path of the page it leads to. Not once, but as often as it is called: the
     caller sees to it that nobody is pestered."""
-    title, body = _words(kind, {"zone": timezone.get_current_timezone_name(), **(context or {})})
+    title, body = _words(kind, {"zone": zone_name(), **(context or {})})
     return _promise(address, subject=title, body=_mail_text(title, body, settings.BASE_URL + link, has_account=False))
 
 

@@ -36,6 +36,7 @@ from bookings.scheduling import LONGEST_RANGE_DAYS, Wanted, best_pairs, tags_cal
 from bookings.slots import Closed, Reason
 from bookings.timetable import usual_length
 from mentorbook.errors import NotAllowed, Refused
+from mentorbook.pieces import zone_name
 from mentorbook.rest.documented import refuses
 from mentorbook.rest.schemas import (
     PAST,
@@ -117,13 +118,13 @@ class Period(Input):
     @classmethod
     def _to_is_near(cls, to, info):
         if "from_" in info.data and "timezone" in info.data:
-            zone = info.data["timezone"] or timezone.get_current_timezone_name()
+            zone = info.data["timezone"] or zone_name()
             _check_range(info.data["from_"] or _today(zone), to, zone, MOST_DAYS)
         return to
 
     @property
     def zone(self) -> str:
-        return self.timezone or timezone.get_current_timezone_name()
+        return self.timezone or zone_name()
 
     @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
@@ -488,11 +489,11 @@ class WantedMatch(Input):
     @classmethod
     def _to_is_near(cls, to, info):
         if "from_" in info.data:
-            _check_range(info.data["from_"], to, timezone.get_current_timezone_name(), LONGEST_RANGE_DAYS)
+            _check_range(info.data["from_"], to, zone_name(), LONGEST_RANGE_DAYS)
         return to
 
     def wanted_by(self, person) -> Wanted:
-        zone = timezone.get_current_timezone_name()
+        zone = zone_name()
         since, until = _bounds(self.from_, self.to, zone)
         found, missing = tags_called(self.expertise)
         if missing:
@@ -647,7 +648,7 @@ def join_waitlist(request, mentor_id: int, wish: WantedPlace):
         _mentor(request, mentor_id),
         student=request.user,
         date=wish.date,
-        zone=timezone.get_current_timezone_name(),
+        zone=zone_name(),
         duration_minutes=wish.duration_minutes,
         now=now,
     )

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookings.actions import book_slot
+from bookings.api import times
 from bookings.availability import load_calendar
 from bookings.models import BusyTime, CalendarImport, DateOverride, WaitingListEntry, WeeklyHours
 from bookings.tests.factories import AppointmentFactory, BusyTimeFactory, WeeklyHoursFactory, works_every_day
@@ -604,3 +605,47 @@ def test_the_description_calls_the_parameters_as_they_are_sent():
     body = described["components"]["schemas"]["WantedMatch"]
     assert set(body["required"]) == {"duration_minutes", "from", "to"}
     assert body["examples"][0]["from"] == "2026-12-01"
+
+
+def test_everything_about_time_is_answered_in_a_zone_that_has_only_an_offset(mentor, max, ann):
+    for person in (max, ann):
+        person.timezone = "Etc/GMT+5"  # which Python itself calls "-05"
+        person.save()
+    here, appointments, week = f"/api/mentors/{mentor.pk}", "/api/appointments", "from=2027-01-15&to=2027-01-21"
+    mentor_sends = {
+        "get_availability": ("GET", f"{here}/availability", None),
+        "put_availability": ("PUT", f"{here}/availability", {"timezone": "Etc/GMT+5", "weekly": [], "overrides": []}),
+    }
+    student_sends = {
+        "get_schedule": ("GET", f"{here}/schedule?{week}", None),
+        "list_available_slots": ("GET", f"{appointments}/mentor/{mentor.pk}/available-slots", None),
+        "match": ("POST", f"{appointments}/match", {"duration_minutes": 60, "from": "2027-01-15", "to": "2027-01-21"}),
+        "join_waitlist": ("POST", f"{here}/waitlist", {"date": "2027-01-15", "duration_minutes": 60}),
+        "list_places": ("GET", f"{here}/waitlist", None),
+        "leave_waitlist": ("DELETE", f"{here}/waitlist?date=2027-01-15", None),
+    }
+    views = {
+        operation.view_func.__name__
+        for router in (times.mentors, times.appointments)
+        for view in router.path_operations.values()
+        for operation in view.operations
+    }
+    assert {*mentor_sends, *student_sends} == views
+
+    assert slots_of(mentor, "from=2027-01-15&to=2027-01-15", by=ann)["timezone"] == "Etc/GMT+5"
+    for hour in range(-1, 3):  # all of that day, so that one can wait for it
+        AppointmentFactory(mentor=mentor, starts_at=TEN + hour * HOUR, status="confirmed")
+    for name, (method, path, body) in student_sends.items():
+        response = ask(method, path, body, by=ann)
+        expected = {"join_waitlist": 201, "leave_waitlist": 204}.get(name, 200)
+        assert response.status_code == expected, (name, response.content)
+    for name, (method, path, body) in mentor_sends.items():
+        assert ask(method, path, body, by=max).status_code == 200, name
+
+
+def test_a_page_names_a_zone_that_has_only_an_offset(client, mentor, ann):
+    ann.timezone = "Etc/GMT+5"
+    ann.save()
+    client.force_login(ann)
+    page = client.get(mentor.get_absolute_url()).text
+    assert '<span class="zone">Etc/GMT+5</span>' in page

@@ -164,6 +164,11 @@ def test_zone_is_named_as_people_read_it():
         assert words(render("{% zone %}")) == "America/New York"
 
 
+def test_a_zone_with_a_fixed_offset_is_called_by_its_name():
+    with timezone.override(ZoneInfo("Etc/GMT+5")):
+        assert words(render("{% zone %}")) == "Etc/GMT+5"
+
+
 # --- Tokens ---------------------------------------------------------------------------------------------------------
 
 
