@@ -19,32 +19,58 @@ OK, LATE, NEVER_RAN, NOT_USED, DOWN = "ok", "late", "never ran", "not used", "do
 PATIENCE_SECONDS = 3
 STARTED = time.monotonic()
 
+# Anybody may ask, as often as they like: what was seen a moment ago is told again instead of being looked for.
+FRESH_SECONDS = 1
+
 _one_at_a_time = threading.Lock()
 _migrations_are_there = False
+_look_now: "Look | None" = None
+
+
+class Look:
+    """One look at everything, in a thread of its own, whose result all who ask meanwhile are told."""
+
+    def __init__(self):
+        self.found = {"database": DOWN, "migrations": DOWN, "channel_layer": NOT_USED, "job_runner": DOWN}
+        self.began = time.monotonic()
+        self.is_over = threading.Event()
+
+    def start(self):
+        threading.Thread(target=self._look, name="readyz", daemon=True).start()
+
+    def _look(self):
+        try:
+            for name, check in CHECKS.items():
+                self.found[name] = check()
+        except Exception:
+            logger.exception("Not ready: %s", name)
+        finally:
+            try:
+                connection.close()
+            finally:
+                self.is_over.set()
+
+    def answer(self):
+        """What was found, `down` for what has not answered PATIENCE_SECONDS after the look began."""
+        self.is_over.wait(max(0, self.began + PATIENCE_SECONDS - time.monotonic()))
+        return dict(self.found)
+
+    @property
+    def is_old(self):
+        """Whether it is time for another. While one hangs no other is begun, so that threads do not pile up."""
+        return self.is_over.is_set() and time.monotonic() - self.began >= FRESH_SECONDS
 
 
 def states() -> dict[str, str]:
     """The state of each thing; `down` for what did not answer in time."""
-    found = {"database": DOWN, "migrations": DOWN, "channel_layer": NOT_USED, "job_runner": DOWN}
-    # A thread that hangs keeps the lock: the next one who asks hears that it is down, and starts no other.
-    if _one_at_a_time.acquire(timeout=PATIENCE_SECONDS):
-        looker = threading.Thread(target=_look, args=[found], name="readyz", daemon=True)
-        looker.start()
-        looker.join(PATIENCE_SECONDS)
-    return dict(found)
-
-
-def _look(found):
-    try:
-        for name, check in CHECKS.items():
-            found[name] = check()
-    except Exception:
-        logger.exception("Not ready: %s", name)
-    finally:
-        try:
-            connection.close()
-        finally:
-            _one_at_a_time.release()
+    global _look_now
+    with _one_at_a_time:
+        if _look_now is None or _look_now.is_old:
+            look = Look()
+            look.start()
+            _look_now = look
+        look = _look_now
+    return look.answer()
 
 
 def _database():

@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
@@ -42,6 +43,7 @@ def job_ended(minutes_ago):
 @pytest.fixture(autouse=True)
 def _running_for_an_hour(monkeypatch):
     monkeypatch.setattr(health, "STARTED", time.monotonic() - 3600)
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0)
 
 
 def just_started(monkeypatch):
@@ -123,7 +125,7 @@ def test_a_database_that_hangs_is_answered_for_in_time(monkeypatch):
     for thread in threading.enumerate():
         if thread.name == "readyz":
             thread.join(5)
-    monkeypatch.undo()
+    monkeypatch.setitem(health.CHECKS, "database", health._database)
     assert ready()[1]["database"] == "ok"
 
 
@@ -209,3 +211,21 @@ def test_staff_read_in_the_admin_how_the_jobs_go(two_jobs, ada, client):
     page = client.get("/admin/mentorbook/jobrun/")
     assert page.status_code == 200
     assert b"strange day" in page.content
+
+
+def test_a_crowd_that_asks_is_told_of_one_look(monkeypatch):
+    looks = []
+
+    def slow():
+        looks.append(1)
+        time.sleep(0.2)
+        return health.OK
+
+    monkeypatch.setattr(health, "FRESH_SECONDS", 60)
+    monkeypatch.setattr(health, "_look_now", None)
+    monkeypatch.setitem(health.CHECKS, "database", slow)
+    job_ended(minutes_ago=1)
+    with ThreadPoolExecutor(40) as pool:
+        told = list(pool.map(lambda _: health.states()["database"], range(200)))
+    assert (set(told), len(looks)) == ({health.OK}, 1)
+    monkeypatch.setattr(health, "_look_now", None)
