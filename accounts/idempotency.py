@@ -7,6 +7,8 @@ is remembered. A refusal has changed nothing, so asking again with the same key 
 
 import datetime as dt
 import hashlib
+import math
+import re
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,12 +16,15 @@ from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.bearer import Bearer, PerPerson
 from accounts.models import IdempotentAnswer
+from mentorbook.errors import Refused
 from mentorbook.locks import Busy, limit_waiting, patiently
 from mentorbook.rest.middleware import JSON, PREFIX, is_for_programs
 
 HEADER = "Idempotency-Key"
-SIGN_IN = f"{PREFIX}auth/"
+# What is answered here lets people in, and the database keeps no secret as it is.
+SECRETS = re.compile(rf"{PREFIX}(auth/.*|project-groups/[^/]+/invitations)")
 KEPT = dt.timedelta(hours=24)
 MAX_LENGTH = IdempotentAnswer._meta.get_field("key").max_length
 
@@ -46,7 +51,7 @@ class IdempotencyMiddleware:
 
     def _answer(self, request, key, fingerprint, now):
         if earlier := _earlier(request.user, key, fingerprint, now):
-            return earlier
+            return _refusal_to_let_in(request) or earlier
         try:
             return self._work(request, key, fingerprint, now)
         except IntegrityError:  # the same request came at the same time, and is done by now
@@ -67,12 +72,29 @@ class IdempotencyMiddleware:
             return response
 
 
+def hands_out_secrets(address) -> bool:
+    """Whether what this address answers is not for keeping. Its work is then done as often as it is asked for."""
+    return SECRETS.fullmatch(address) is not None
+
+
 def _is_done_once(request):
-    """Not where tokens are handed out: their answers are secrets, which the database does not keep, and the end of a
-    session whose refresh token was copied has to stay although the answer is a refusal."""
-    if request.method != "POST" or not is_for_programs(request) or request.path_info.startswith(SIGN_IN):
+    if request.method != "POST" or not is_for_programs(request) or hands_out_secrets(request.path_info):
         return False
     return request.user.is_authenticated
+
+
+def _refusal_to_let_in(request):
+    """What the operation itself would have asked first: an answer that is told again goes around nothing."""
+    try:
+        Bearer()(request)
+    except Refused as refusal:
+        return _refused(refusal.status, refusal.code, str(refusal.message))
+    throttle = PerPerson()
+    if throttle.allow_request(request):
+        return None
+    response = _refused(429, "too_many_requests", _("That was too often. Wait as many seconds as Retry-After says."))
+    response["Retry-After"] = str(math.ceil(throttle.wait()))
+    return response
 
 
 def _is_too_long(request):

@@ -13,6 +13,7 @@ from ninja.openapi.docs import Redoc, Swagger
 from accounts.actions import BadToken
 from accounts.api import auth
 from accounts.bearer import Bearer, PerAddress, PerPerson, ReadOnly, SecondFactorMissing
+from accounts.idempotency import hands_out_secrets
 from bookings.api import appointments, times
 from feedback.api import feedback
 from mentorbook.locks import Busy
@@ -134,8 +135,12 @@ def _described(api, prefix):
         _show_an_example(listed, schema["components"]["schemas"])
     for address, operations in schema["paths"].items():
         for method, operation in operations.items():
+            signs_in = bool(operation.get("security"))
             _complete(
-                operation, method, names_rows="{" in address or "/me/" in address or _sends_ids(schema, operation)
+                operation,
+                method,
+                takes_key=method == "post" and signs_in and not hands_out_secrets(address),
+                names_rows="{" in address or "/me/" in address or _sends_ids(schema, operation),
             )
     return schema
 
@@ -159,7 +164,7 @@ def _show_an_example(listed, schemas):
         listed["examples"] = [{"items": examples[:1], "count": 1}]
 
 
-def _complete(operation, method, *, names_rows):
+def _complete(operation, method, *, takes_key, names_rows):
     answers = operation["responses"]
     operation["tags"] = list(dict.fromkeys(operation["tags"]))  # ninja names a router's tag again for its own routers
     for parameter in operation.get("parameters", []):
@@ -176,9 +181,11 @@ def _complete(operation, method, *, names_rows):
         _add(answers, status, described)
     if operation.get("requestBody") or operation.get("parameters"):
         _add(answers, 422, response(422, {"invalid_input": EXAMPLE_OF_INVALID}))
-    if method == "post" and signs_in:
+    if takes_key:
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        _add(answers, 409, _problem(409, "in_the_works", "The first request with this key is still being worked on."))
         _add(answers, 422, _problem(422, "idempotency_mismatch", "This idempotency key was used for something else."))
+        _add(answers, 422, _problem(422, "bad_idempotency_key", "An idempotency key has 1 to 120 characters."))
     if 422 in answers:  # a refusal's sentence, or a list of what does not fit the schema
         answers[422]["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/InvalidInput"}
     operation["responses"] = {str(status): answers[status] for status in sorted(answers)}

@@ -806,7 +806,7 @@ def test_every_refusal_of_these_apps_is_in_the_table_or_says_why_not():
 
 EVERYWHERE = {
     *("busy", "not_signed_in", "bad_token", "second_factor_missing", "read_only_token", "not_found", "invalid_input"),
-    *("idempotency_mismatch", "too_many_requests"),
+    *("idempotency_mismatch", "bad_idempotency_key", "in_the_works", "too_many_requests"),
 }
 
 

@@ -215,13 +215,14 @@ def moving(appointment, person, start=WEDNESDAY, minutes=60):
 
 def answering(verb, appointment, person, proposal=None):
     name = "decline" if verb == "withdraw" else verb
+    starts_at, ends_at = (proposal.starts_at, proposal.ends_at) if proposal else (WEDNESDAY, WEDNESDAY + HOUR)
     return Asked(
         person,
         reverse(f"bookings:{verb}_move", args=[appointment.pk]),
         {"proposal": proposal.pk if proposal else "1"},
         "PUT",
         f"/api/appointments/{appointment.pk}/{name}-reschedule",
-        {},
+        {"start_time": starts_at.isoformat(), "end_time": ends_at.isoformat()},
     )
 
 
@@ -1014,7 +1015,7 @@ OPERATIONS = {
 }
 EVERYWHERE = {
     *("busy", "not_signed_in", "bad_token", "second_factor_missing", "read_only_token", "not_found", "invalid_input"),
-    *("idempotency_mismatch", "too_many_requests"),
+    *("idempotency_mismatch", "bad_idempotency_key", "in_the_works", "too_many_requests"),
 }
 
 

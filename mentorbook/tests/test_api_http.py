@@ -13,7 +13,7 @@ from django.urls import include, path
 
 from accounts import idempotency
 from accounts.actions import create_group
-from accounts.models import IdempotentAnswer, ProjectGroup
+from accounts.models import IdempotentAnswer, ProjectGroup, User
 from accounts.tests.factories import PASSWORD
 from tests.programs import ask, personal_token, token_of
 from wallets import group_api
@@ -475,7 +475,8 @@ def test_other_content_or_another_address_under_the_same_key_is_refused(token):
     group = found(token, "a").json()["id"]
     assert problem(found(token, "a", name="Other")) == (422, "idempotency_mismatch")
     assert problem(found(token, "a", address=f"{GROUPS}?x=1")) == (422, "idempotency_mismatch")
-    elsewhere = ask("POST", f"{GROUPS}{group}/invitations", {"name": "Thesis"}, token=token, **{"idempotency-key": "a"})
+    other = f"{GROUPS}{group}/contributions"
+    elsewhere = ask("POST", other, {"name": "Thesis"}, token=token, **{"idempotency-key": "a"})
     assert problem(elsewhere) == (422, "idempotency_mismatch")
     assert ProjectGroup.objects.count() == 1
 
@@ -553,6 +554,29 @@ def test_what_was_refused_has_no_side_effects(status, token, django_capture_on_c
         assert send("POST", f"/api/tells/{status}", "{}", **headers).status_code == status
     assert told == []
     assert not IdempotentAnswer.objects.exists()
+
+
+def test_an_answer_that_comes_again_goes_around_nothing(ann, token, settings):
+    assert found(token, "a").status_code == 201
+    reading = personal_token(ann, scope="read")
+    assert problem(found(reading, "a")) == (403, "read_only_token")
+    settings.API_REQUESTS_PER_MINUTE = 0
+    refused = found(token, "a")
+    assert problem(refused) == (429, "too_many_requests")
+    assert int(refused["Retry-After"]) >= 1
+    settings.API_REQUESTS_PER_MINUTE = 600
+    settings.STAFF_NEED_SECOND_FACTOR = True
+    User.objects.filter(pk=ann.pk).update(is_staff=True)
+    assert problem(found(token, "a")) == (403, "second_factor_missing")
+
+
+def test_no_invitation_is_kept_as_it_was_answered(token):
+    group = found(token, "a").json()["id"]
+    address = f"{GROUPS}{group}/invitations"
+    first, again = [ask("POST", address, {}, token=token, **{"idempotency-key": "b"}) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["id"] != again.json()["id"]
+    assert not IdempotentAnswer.objects.filter(key="b").exists()
 
 
 def test_other_methods_take_no_key(token):
