@@ -200,6 +200,18 @@ def test_one_person_mails_so_many_a_day(ann):
         invite_by_email(make_group(ann), email="more@example.com", by=ann, now=NOW)
 
 
+def test_a_refused_mail_says_when_there_is_room_again(ann, group):
+    hour = dt.timedelta(hours=1)
+    for hours in (0, 5):
+        sent = invite_by_email(group, email="new@example.com", by=ann, now=NOW + hours * hour)
+        revoke_invitation(sent, by=ann, now=NOW + hours * hour)
+    later = NOW + 6 * hour - dt.timedelta(milliseconds=1)
+    with pytest.raises(TooManyMails) as refusal:
+        invite_by_email(group, email="new@example.com", by=ann, now=later)
+    assert refusal.value.retry_after_seconds == 18 * 60 * 60 + 1  # when the first of the two is a day old
+    assert invite_by_email(group, email="new@example.com", by=ann, now=NOW + DAY)
+
+
 def test_at_most_twenty_invitations_are_open(ann, group):
     for number in range(MAX_OPEN_INVITATIONS - 1):
         invite_by_email(group, email=f"{number}@example.com", by=ann, now=NOW)

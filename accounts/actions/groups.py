@@ -5,6 +5,7 @@ Appointments and wallets, which are locked after the group, belong to the apps a
 """
 
 import datetime as dt
+import math
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -87,6 +88,8 @@ class TooManyInvitations(Refused):
 
 
 class TooManyMails(Refused):
+    """So many mails went out in a day for one person, or to one address. Fact: `retry_after_seconds`."""
+
     code = "too_many_mails"
     status = 429
     field = "email"
@@ -196,9 +199,7 @@ def invite_by_email(group, *, email: str, by, now) -> GroupInvitation:
     _insist_on_room_for_invitation(group, now)
     if group.invitations.open(now).filter(email=email).exists():
         raise AlreadyInvited
-    lately = GroupInvitation.objects.filter(invited_by=by, created_at__gt=now - DAY).exclude(email="")
-    if lately.count() >= MAX_MAILS_A_DAY or lately.filter(email=email).count() >= MAX_MAILS_TO_ONE_A_DAY:
-        raise TooManyMails
+    _insist_on_few_mails(email, by, now)
     invitation = _invite(group, email=email, by=by, now=now)
     path = groups.invitation_path(invitation)
     context = {"group": group, "by": by, "invitation": invitation}
@@ -361,6 +362,15 @@ def refuse_unless_leaving(group, person) -> None:
 def _insist_on_owner(group, person):
     if not group.is_owned_by(person):
         raise NotOwner
+
+
+def _insist_on_few_mails(email, by, now):
+    lately = GroupInvitation.objects.filter(invited_by=by, created_at__gt=now - DAY).exclude(email="")
+    in_the_way = []  # of each limit that is reached, the mail that must be a day old before there is room again
+    for mails, most in ((lately, MAX_MAILS_A_DAY), (lately.filter(email=email), MAX_MAILS_TO_ONE_A_DAY)):
+        in_the_way += mails.order_by("-created_at").values_list("created_at", flat=True)[most - 1 : most]
+    if in_the_way:
+        raise TooManyMails(retry_after_seconds=math.ceil((max(in_the_way) + DAY - now).total_seconds()))
 
 
 def _insist_on_room_for_invitation(group, now):
