@@ -8,6 +8,7 @@ from tickets.search.documents import GAP, Document
 from tickets.search.query import Query, Sought
 
 TABLE = "tickets_search"
+MERGED_UP_TO = 200_000  # documents
 # The index itself is the engines' business; these are the same for both.
 SIDE_TABLES = {
     "tickets_search_words": "word varchar(64) PRIMARY KEY, documents integer NOT NULL",
@@ -67,8 +68,12 @@ class Sqlite(Engine):
         return dict(cursor.fetchall())
 
     def tidy(self, cursor):
-        """Merge the index into one piece, which takes a while and makes every search faster."""
-        cursor.execute(f"INSERT INTO {TABLE} ({TABLE}) VALUES ('optimize')")  # noqa: S608
+        """Merge the index into one piece, which makes searches faster; a large one stays in the dozen pieces that
+        writing leaves, because merging these takes longer than writing did (a million tickets: more than ten minutes)
+        and searching them is quick enough."""
+        cursor.execute(f"SELECT count(*) FROM {self.counted}")  # noqa: S608
+        if cursor.fetchone()[0] <= MERGED_UP_TO:
+            cursor.execute(f"INSERT INTO {TABLE} ({TABLE}) VALUES ('optimize')")  # noqa: S608
 
     def newest_first(self, query: Query) -> str:
         """What to order by; FTS5 finds in this order and stops when there are enough."""
