@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.actions import start_session
 from accounts.tests.factories import PASSWORD
+from bookings.models import MoveProposal
 from tests.api_world import PEOPLE, ApiWorld, body_of, description, example_of, operations, quiet
 from tests.programs import personal_token
 from tests.test_permissions import MISSING, rows
@@ -152,6 +153,11 @@ def max_id(world):
     return world.named["max"][0][0]
 
 
+def proposed_times():
+    proposal = MoveProposal.objects.get()
+    return {"start_time": proposal.starts_at.isoformat(), "end_time": proposal.ends_at.isoformat()}
+
+
 # By operation: what is sent where the example of the description names rows or days that are not there.
 SENT = {
     "accounts_signin": lambda world: {"email": "ann@example.org", "password": PASSWORD},
@@ -163,7 +169,7 @@ SENT = {
     "bookings_match": lambda world: {"expertise": [], "duration_minutes": 60, "from": in_days(1), "to": in_days(7)},
     "bookings_book_session": lambda world: {"mentor_id": max_id(world), "title": "Loops", **world.free_time},
     "bookings_reschedule": lambda world: world.free_time,
-    "bookings_accept_reschedule": lambda world: None,
+    "bookings_accept_reschedule": lambda world: proposed_times(),
     "bookings_ask_for_chat": lambda world: {"mentor_id": world.people["otto"].mentor_profile.pk, "topic": "Loops"},
     "wallets_hand_over": lambda world: {"user_id": world.people["max"].pk},
     "wallets_give_back": lambda world: {"points": 1, "user_id": world.people["max"].pk},

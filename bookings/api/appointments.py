@@ -45,7 +45,7 @@ from bookings.actions import (
 )
 from bookings.actions.booking import may_book_for_others
 from bookings.api.shapes import (
-    Answer,
+    Agreement,
     AppointmentFilters,
     AppointmentOut,
     BookingWish,
@@ -278,9 +278,10 @@ def reschedule(request, appointment_id: int, wish: MoveWish):
     NotEnoughPoints,
     StudentCannotPay,
 )
-def accept_reschedule(request, appointment_id: int, wish: Answer = None):
+def accept_reschedule(request, appointment_id: int, wish: Agreement):
     """The other side agrees: the session moves there, and the difference in price is held or returned. Send the
-    `start_time` that you agree to, and nothing happens if another one is proposed by then (`move_gone`)."""
+    `proposed_start_time` and `proposed_end_time` that you were shown: if another time is proposed by then, nothing
+    happens (`move_gone`), so that nobody agrees to, or pays for, what they have not seen."""
     proposal = _proposal(request, appointment_id, wish)
     return _told(request, actions.accept_move(proposal, by=request.user, now=timezone.now()).appointment)
 

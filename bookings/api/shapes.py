@@ -103,16 +103,18 @@ class MoveWish(Span):
     reason: words(LONGEST_REASON) = ""
 
 
-class Answer(Input):
+class Agreement(Input):
     model_config = example(start_time="2026-12-02T10:00:00Z", end_time="2026-12-02T11:00:00Z")
+
+    start_time: Moment = Field(description="The proposed time that you agree to; no other is accepted.")
+    end_time: Moment
+
+
+class Refusal(Input):
+    model_config = example(reason="I have an exam then.")
 
     start_time: Moment | None = Field(None, description="The proposed time that you mean; any other is not answered.")
     end_time: Moment | None = None
-
-
-class Refusal(Answer):
-    model_config = example(reason="I have an exam then.")
-
     reason: words(LONGEST_REASON) = ""
 
 

@@ -19,6 +19,7 @@ HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
 STEPS = ("confirm", "decline", "cancel", "complete", "no-show", "dispute")
 ANSWERS = ("accept-reschedule", "decline-reschedule")
+WITH_TIMES = ("reschedule", "accept-reschedule")  # these want a body
 WEDNESDAY = {"start_time": "2027-01-13T09:00:00Z", "end_time": "2027-01-13T10:00:00Z"}
 THURSDAY = {"start_time": "2027-01-14T09:00:00Z", "end_time": "2027-01-14T10:00:00Z"}
 
@@ -153,7 +154,7 @@ def test_a_request_that_ran_out_is_not_confirmed(requested, max, time_machine):
 
 @pytest.mark.parametrize("name", [*STEPS, *ANSWERS, "reschedule"])
 def test_a_stranger_acts_on_nothing(requested, sam, name):
-    body = WEDNESDAY if name == "reschedule" else None
+    body = WEDNESDAY if name in WITH_TIMES else None
     there = step(requested, name, sam, body)
     missing = ask("PUT", f"/api/appointments/{10**12}/{name}", body, by=sam)
     assert told(there) == told(missing) == (404, "not_found")
@@ -172,7 +173,7 @@ def test_a_stranger_acts_on_nothing(requested, sam, name):
 def test_whoever_may_only_look_is_told_so(ann, sam, max, ada, mentor, name, person):
     group = make_group(ann, sam)  # Sam takes part, and has no say
     appointment = book_confirmed(mentor, ann, TUESDAY, now=NOW, group=group)
-    body = WEDNESDAY if name == "reschedule" else {}
+    body = WEDNESDAY if name in WITH_TIMES else {}
     actor = {"ann": ann, "sam": sam, "max": max, "ada": ada}[person]
     assert told(step(appointment, name, actor, body)) == (403, "not_allowed")
 
@@ -191,12 +192,12 @@ def test_another_time_waits_for_the_answer_of_the_other_side(confirmed, ann, max
     answer = response.json()
     assert (answer["start_time"], answer["proposed_start_time"]) == ("2027-01-12T09:00:00Z", "2027-01-13T09:00:00Z")
     assert (answer["proposed_end_time"], answer["proposed_by"]) == ("2027-01-13T10:00:00Z", "student")
-    assert told(step(confirmed, "accept-reschedule", ann)) == (403, "not_allowed")
-    agreed = step(confirmed, "accept-reschedule", max).json()
+    assert told(step(confirmed, "accept-reschedule", ann, WEDNESDAY)) == (403, "not_allowed")
+    agreed = step(confirmed, "accept-reschedule", max, WEDNESDAY).json()
     assert (agreed["start_time"], agreed["end_time"]) == ("2027-01-13T09:00:00Z", "2027-01-13T10:00:00Z")
     assert (agreed["status"], agreed["proposed_start_time"]) == ("confirmed", None)
     assert agreed["sequence"] > answer["sequence"]
-    assert told(step(confirmed, "accept-reschedule", max)) == (409, "move_accepted")
+    assert told(step(confirmed, "accept-reschedule", max, WEDNESDAY)) == (409, "move_accepted")
 
 
 def test_the_other_side_declines_and_the_same_side_takes_back(confirmed, ann, max):
@@ -208,7 +209,7 @@ def test_the_other_side_declines_and_the_same_side_takes_back(confirmed, ann, ma
     step(confirmed, "reschedule", max, THURSDAY)
     assert step(confirmed, "decline-reschedule", max).status_code == 200
     assert MoveProposal.objects.latest("pk").status == MoveProposal.Status.WITHDRAWN
-    assert told(step(confirmed, "accept-reschedule", ann)) == (409, "move_withdrawn")
+    assert told(step(confirmed, "accept-reschedule", ann, THURSDAY)) == (409, "move_withdrawn")
     confirmed.refresh_from_db()
     assert confirmed.starts_at == TUESDAY
 
@@ -221,9 +222,20 @@ def test_whoever_says_which_time_they_mean_answers_no_other(confirmed, ann, max)
     assert step(confirmed, "accept-reschedule", max, THURSDAY).json()["start_time"] == "2027-01-14T09:00:00Z"
 
 
+def test_whoever_agrees_says_to_which_time(confirmed, ann, max):
+    """Otherwise they could agree to, and pay for, what was proposed while they decided."""
+    step(confirmed, "reschedule", ann, WEDNESDAY)
+    for body in (None, {}, {"start_time": WEDNESDAY["start_time"]}, {"end_time": WEDNESDAY["end_time"]}):
+        assert told(step(confirmed, "accept-reschedule", max, body)) == (422, "invalid_input")
+    longer = {**WEDNESDAY, "end_time": "2027-01-13T10:30:00Z"}
+    assert told(step(confirmed, "accept-reschedule", max, longer)) == (409, "move_gone")
+    assert MoveProposal.objects.get().status == MoveProposal.Status.OPEN
+
+
 def test_where_nothing_is_proposed_nothing_is_answered(confirmed, ann):
     for name in ANSWERS:
-        assert told(step(confirmed, name, ann)) == (409, "move_gone")
+        assert told(step(confirmed, name, ann, WEDNESDAY)) == (409, "move_gone")
+    assert told(step(confirmed, "decline-reschedule", ann)) == (409, "move_gone")
 
 
 def test_a_student_moves_at_once_where_the_mentor_confirms_automatically(ann, mentor):
