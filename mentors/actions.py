@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import groupby
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -268,7 +269,7 @@ def _assign(profile, fields):
     for name, value in fields.items():
         setattr(profile, name, value)
     if "session_minutes" in fields:
-        profile.session_minutes = sorted(profile.session_minutes)
+        profile.session_minutes = [length for length, _same in groupby(sorted(profile.session_minutes))]
     profile.clean_fields(exclude={field.name for field in profile._meta.fields} - set(fields) - {"timezone"})
     if "languages" in fields:
         profile.languages = each_language_once(profile.languages)
