@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bookings.actions import history, locks
-from bookings.actions.booking import MentorNotBookable, NotYourTicket, OwnMentor, StudentBusy
+from bookings.actions.booking import MentorNotBookable, NotYourTicket, OwnMentor, PriceRaised, StudentBusy
 from bookings.actions.overdue import expire_request
 from bookings.availability import load_calendar
 from bookings.chats import CHAT, ChatTimes, WhyNot, open_chat_of, why_not
@@ -71,6 +71,7 @@ def request_chat(
     topic: str,
     description: str = "",
     ticket=None,
+    most_points: int | None = None,
     idempotency_key: str | None = None,
     now: dt.datetime,
 ) -> Appointment:
@@ -79,8 +80,8 @@ def request_chat(
     The mentor has CHAT_ANSWER_MINUTES to answer, and until then the time is taken for both; without an answer all
     points come back. What was asked for before with the same `idempotency_key` by the same student is returned as it
     is; with other content it raises IdempotencyMismatch. Refuses with TopicMissing, TopicTooLong, OwnMentor,
-    NotYourTicket, MentorNotBookable, ChatNotWelcome, MentorBusyNow, StudentBusy, ChatAskedAlready, Busy and the
-    wallet's NotEnoughPoints, and then nothing has changed.
+    NotYourTicket, MentorNotBookable, ChatNotWelcome, MentorBusyNow, StudentBusy, ChatAskedAlready, PriceRaised (where
+    it costs more than `most_points`), Busy and the wallet's NotEnoughPoints, and then nothing has changed.
     """
     topic = " ".join(topic.replace("\0", "").split())
     description = description.replace("\0", "").strip()
@@ -95,7 +96,7 @@ def request_chat(
     fingerprint = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     try:
         _make_way(mentor, student, now)
-        return _ask(mentor, student, topic, description, ticket, key, fingerprint, now)
+        return _ask(mentor, student, topic, description, ticket, most_points, key, fingerprint, now)
     except (Refused, IntegrityError) as error:
         # What was asked for before is in its own way, or has its key.
         if earlier := _asked_before(student, key, fingerprint):
@@ -156,13 +157,19 @@ def _make_way(mentor, student, now):
 
 @patiently
 @transaction.atomic
-def _ask(mentor, student, topic, description, ticket, key, fingerprint, now):
+def _ask(mentor, student, topic, description, ticket, most_points, key, fingerprint, now):
     limit_waiting()
     people = locks.lock_people(mentor.pk, student.pk)
     mentor, student = people.mentor, people.student
     if not student.is_active:
         raise NotAllowed
     _refuse_unless_possible(mentor, student, now)
+    price_points = mentor.price_points(CHAT_MINUTES)
+    if most_points is not None and price_points > most_points:
+        raise PriceRaised(
+            _("This chat costs %(points)s points by now. Your points were not touched.") % {"points": price_points},
+            price_points=price_points,
+        )
     times = ChatTimes.asked(now)
     chat = Appointment.objects.create(
         kind=Kind.CHAT,
@@ -179,7 +186,7 @@ def _ask(mentor, student, topic, description, ticket, key, fingerprint, now):
         blocked_until=times.ends_by,
         agreed_timezone=mentor.timezone,
         agreed_local_start=_local_start(times.answer_by, mentor),
-        price_points=mentor.price_points(CHAT_MINUTES),
+        price_points=price_points,
         hourly_rate_points=mentor.hourly_rate_points,
         cancel_free_until=times.answer_by,
         late_refund_percent=settings.LATE_REFUND_PERCENT,

@@ -127,6 +127,7 @@ def book_session(request, wish: BookingWish):
     MentorBusyNow,
     StudentBusy,
     ChatAskedAlready,
+    PriceRaised,
     NotEnoughPoints,
     NotYourTicket,
     TopicMissing,
@@ -140,6 +141,7 @@ def ask_for_chat(request, wish: ChatWish):
         topic=wish.topic,
         description=wish.description,
         ticket=_one_of(Ticket, request.user, wish.ticket_id),
+        most_points=wish.max_price_points,
         now=timezone.now(),
     )
     return Status(201, _told(request, chat))

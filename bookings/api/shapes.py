@@ -125,12 +125,15 @@ class Reason(Input):
 
 
 class ChatWish(Input):
-    model_config = example(mentor_id=3, topic="Which index would help here?", ticket_id=8)
+    model_config = example(mentor_id=3, topic="Which index would help here?", ticket_id=8, max_price_points=13)
 
     mentor_id: Id
     topic: line(LONGEST_TITLE)
     description: words(LONGEST_DESCRIPTION) = ""
     ticket_id: Id | None = Field(None, description="The question of yours that it is about.")
+    max_price_points: int | None = Field(
+        None, ge=0, le=MAX_POINTS, description="The price that you were shown; nothing dearer is asked for."
+    )
 
 
 class AppointmentFilters(Paging):

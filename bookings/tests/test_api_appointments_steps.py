@@ -306,6 +306,14 @@ def test_a_chat_is_asked_for_and_begins_with_the_yes(ann, max, welcoming, time_m
     assert wallet_of(ann).balance_points == 987
 
 
+def test_a_chat_costs_no_more_than_one_was_shown(ann, welcoming):
+    refused = ask_for_chat(ann, welcoming, max_price_points=12)
+    assert (told(refused), refused.json()["price_points"]) == ((409, "price_raised"), 13)
+    assert wallet_of(ann).balance_points == 1_000
+    assert ask_for_chat(ann, welcoming, max_price_points=-1).status_code == 422
+    assert ask_for_chat(ann, welcoming, max_price_points=13).status_code == 201
+
+
 def test_a_chat_that_cannot_be_is_refused(ann, sam, max, welcoming):
     assert told(ask_for_chat(sam, welcoming)) == (402, "not_enough_points")
     assert told(ask_for_chat(max, welcoming)) == (409, "own_mentor")

@@ -504,6 +504,11 @@ def a_chat_waits_for_its_answer(scene):
     return chatting(scene, mentor=scene.another_mentor(takes_chats=True, status=MentorProfile.Status.AVAILABLE))
 
 
+@refused("request_chat", PriceRaised, no_page="The page says the price above its button.")
+def a_chat_dearer_than_shown(scene):
+    return chatting(scene, body={"max_price_points": 12})
+
+
 @refused("request_chat", NotEnoughPoints)
 def a_chat_with_ten_points(scene):
     scene.spend(scene.ann, but=10)
