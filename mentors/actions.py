@@ -6,6 +6,7 @@ from itertools import groupby
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
 from django.urls import reverse
@@ -44,6 +45,8 @@ EDITABLE = frozenset(
     }
 )
 BATCH = 500
+NEW_TAGS_A_DAY = 20
+DAY_SECONDS = 24 * 60 * 60
 
 
 class AlreadyMentor(Refused):
@@ -69,6 +72,15 @@ class TooMuchExpertise(Refused):
 class LastExpertise(Refused):
     code = "last_expertise"
     message = _("Name at least one thing that you help with. Add another one first.")
+
+
+class TooManyTags(Refused):
+    """This person has made as many new tags as one can in a day. Fact: `retry_after_seconds`."""
+
+    code = "too_many_tags"
+    status = 429
+    field = "name"
+    message = _("You have made as many new tags as one person can in a day. Use those that are there, or wait.")
 
 
 class TagGone(Refused):
@@ -104,13 +116,30 @@ def find_or_create_tags(names: Iterable[str]) -> list[Tag]:
             return list(dict.fromkeys(found[name] for name in wanted))
 
 
-def add_tag(name: str) -> tuple[Tag, bool]:
+@transaction.atomic
+def add_tag(name: str, *, by, now: datetime) -> tuple[Tag, bool]:
     """The tag of this name, or the one that a synonym belongs to, and whether it is new. Raises ValidationError for a
-    name that cannot be a tag."""
+    name that cannot be a tag.
+
+    One person makes at most NEW_TAGS_A_DAY in each day of UTC, since nothing else holds down tags that nobody uses.
+    """
     spelling = tags.normalise(name)
     if known := Tag.objects.by_spelling([spelling]):
         return known[spelling], False
-    return Tag.objects.get_or_create(name=spelling)
+    tag, is_new = Tag.objects.get_or_create(name=spelling)
+    if is_new and _count_new_tag(by, now) > NEW_TAGS_A_DAY:
+        raise TooManyTags(retry_after_seconds=DAY_SECONDS - int(now.timestamp()) % DAY_SECONDS)
+    return tag, is_new
+
+
+def _count_new_tag(by, now):
+    """How many it is today. In the cache: it would take a table otherwise, and a count that is lost does no harm."""
+    key = f"mentors:new-tags:{by.pk}:{int(now.timestamp()) // DAY_SECONDS}"
+    cache.add(key, 0, DAY_SECONDS)
+    try:
+        return cache.incr(key)
+    except ValueError:  # pushed out of the cache at this moment
+        return 1
 
 
 @patiently

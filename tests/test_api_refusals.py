@@ -64,7 +64,7 @@ from feedback.actions import AlreadyReviewed, NotClosed, NotHeld, NotOver, Revie
 from feedback.models import Review
 from feedback.tests.factories import ReviewFactory, held
 from mentorbook.errors import NotAllowed, Refused
-from mentors.actions import AlreadyMentor, LastExpertise, TooMuchExpertise
+from mentors.actions import AlreadyMentor, LastExpertise, TooManyTags, TooMuchExpertise
 from mentors.models import MentorProfile, Tag
 from mentors.tests.factories import TagFactory
 from notifications import actions as telling
@@ -615,6 +615,15 @@ def one_tag_too_many(scene):
 def the_last_tag(scene):
     scene.mentor.expertise.add(TagFactory(name="python"))
     return as_mentor(scene, scene.max, None, tag="python")
+
+
+NO_BARE_TAGS = "On pages a tag is made with the question or the profile that has it."
+
+
+@refused("POST /api/tags/", TooManyTags, no_page=NO_BARE_TAGS)
+def tags_all_day(scene):
+    scene.monkeypatch.setattr(mentors.actions, "NEW_TAGS_A_DAY", 0)
+    return Asked(scene.ann, "", {}, {"name": "zig"})
 
 
 # Reviews

@@ -1,11 +1,12 @@
 """The vocabulary of tags, and what of it is one's own expertise."""
 
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from ninja import Query, Router, Status
 
 from mentorbook.rest.documented import refuses
 from mentorbook.rest.schemas import Listed, Paging, part_of
-from mentors.actions import LastExpertise, TooMuchExpertise, add_expertise, add_tag, remove_expertise
+from mentors.actions import LastExpertise, TooManyTags, TooMuchExpertise, add_expertise, add_tag, remove_expertise
 from mentors.api.shapes import NewExpertise, NewTag, Spelling, TagFilters, TagOut
 from mentors.models import MentorProfile, Tag
 
@@ -21,11 +22,11 @@ def list_tags(request, wish: Query[TagFilters]):
 
 
 @tags.post("/", response={201: TagOut, 200: TagOut}, summary="Add a tag")
-@refuses()
+@refuses(TooManyTags)
 def create_tag(request, wish: NewTag):
     """The tag in its one spelling (` Node.JS ` is `node.js`). 200 when it was there; a synonym gives the tag it belongs
-    to."""
-    tag, is_new = add_tag(wish.name)
+    to. One person makes 20 new ones in a day (of UTC) in this way; those that were there do not count."""
+    tag, is_new = add_tag(wish.name, by=request.user, now=timezone.now())
     return Status(201 if is_new else 200, tag)
 
 

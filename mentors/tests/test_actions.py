@@ -193,12 +193,12 @@ def test_update_profile_keeps_each_language_once(mentor):
 
 
 def test_add_tag_says_whether_it_is_new(ada):
-    python, is_new = add_tag(" Python ")
+    python, is_new = add_tag(" Python ", by=ada, now=NOW)
     assert (python.name, is_new) == ("python", True)
     merge_tags(TagFactory(name="py"), python, by=ada)
-    assert add_tag("PY") == add_tag("python") == (python, False)
+    assert add_tag("PY", by=ada, now=NOW) == add_tag("python", by=ada, now=NOW) == (python, False)
     with pytest.raises(ValidationError):
-        add_tag("a,b")
+        add_tag("a,b", by=ada, now=NOW)
 
 
 def test_expertise_is_added_once_and_found(mentor):

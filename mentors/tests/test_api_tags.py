@@ -1,9 +1,13 @@
 """The vocabulary of tags for programs, and what of it is one's own expertise."""
 
+import datetime as dt
+
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from mentors import actions
 from mentors.actions import decline_mentor, merge_tags, update_profile
 from mentors.models import MAX_EXPERTISE, MentorProfile, Tag
 from mentors.tests.factories import MentorProfileFactory, TagFactory
@@ -12,6 +16,11 @@ from tests.programs import ask, token_of, told
 pytestmark = pytest.mark.django_db
 
 TAGS, EXPERTISE = "/api/tags/", "/api/mentors/me/expertise"
+
+
+@pytest.fixture(autouse=True)
+def _no_tags_counted_yet():
+    cache.clear()
 
 
 def names(response):
@@ -172,6 +181,22 @@ def test_a_synonym_gives_the_tag_it_belongs_to(ann, ada):
     python = TagFactory(name="python")
     merge_tags(TagFactory(name="py"), python, by=ada)
     assert told(ask("POST", TAGS, {"name": "Py"}, by=ann)) == (200, {"id": python.pk, "name": "python"})
+
+
+def test_one_person_makes_so_many_new_tags_a_day_and_finds_as_many_as_they_like(ann, sam, time_machine, monkeypatch):
+    monkeypatch.setattr(actions, "NEW_TAGS_A_DAY", 2)
+    time_machine.move_to(dt.datetime(2027, 2, 1, 22, 30, tzinfo=dt.UTC), tick=False)
+    makes = [ask("POST", TAGS, {"name": name}, by=ann).status_code for name in ("go", "GO", "sql", "sql", "go")]
+    assert makes == [201, 200, 201, 200, 200]
+    refused = ask("POST", TAGS, {"name": "zig"}, by=ann)
+    assert (told(refused), refused.json()["field"]) == ((429, "too_many_tags"), "name")
+    assert refused.json()["retry_after_seconds"] == 90 * 60
+    assert refused["Retry-After"] == "5400"
+    assert not Tag.objects.filter(name="zig").exists()
+    assert ask("POST", TAGS, {"name": "sql"}, by=ann).status_code == 200
+    assert ask("POST", TAGS, {"name": "zig"}, by=sam).status_code == 201
+    time_machine.move_to(dt.datetime(2027, 2, 2, tzinfo=dt.UTC), tick=False)
+    assert ask("POST", TAGS, {"name": "rust"}, by=ann).status_code == 201
 
 
 @pytest.mark.parametrize("name", ["", " ", "a,b", "x" * 51, "x" * 5000, "nul\x00", "\u202e", "\ud800", 7, None])

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from mentors.actions import (
@@ -92,8 +93,8 @@ def test_two_tags_merged_into_each_other_leave_one():
     assert mentor.expertise.count() == 1
 
 
-def test_a_tag_added_by_several_is_new_for_one_of_them():
-    outcomes = at_once(*[lambda: add_tag("Rust")] * 8)
+def test_a_tag_added_by_several_is_new_for_one_of_them(ann):
+    outcomes = at_once(*[lambda: add_tag("Rust", by=ann, now=timezone.now())] * 8)
     assert outcomes.count((Tag.objects.get(), True)) == 1
     assert outcomes.count((Tag.objects.get(), False)) == 7
 
