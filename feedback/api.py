@@ -104,7 +104,7 @@ class ReviewPage(Paging):
     "/appointments/{int:appointment_id}/feedback", response=Listed[ReviewOut], summary="List the reviews of a session"
 )
 @refuses()
-def list_reviews_of_appointment(request, appointment_id: Id, wish: Query[ReviewPage]):
+def list_reviews_of_appointment(request, appointment_id: int, wish: Query[ReviewPage]):
     """Your own, and that of the other side once it is shown: when both have written, or after two weeks."""
     return part_of(_visible(request).filter(appointment=_appointment(request, appointment_id)), wish)
 
@@ -115,7 +115,7 @@ def list_reviews_of_appointment(request, appointment_id: Id, wish: Query[ReviewP
     summary="Review the other side of a session",
 )
 @refuses(NotAllowed, AlreadyReviewed, NotOver, NotHeld, ReviewSeen)
-def review_appointment(request, appointment_id: Id, wish: WriteReview):
+def review_appointment(request, appointment_id: int, wish: WriteReview):
     """Its student reviews the mentor, its mentor the student, once each and after it was completed. Both are shown when
     both have written, or after two weeks; until then the other side learns only that there is one."""
     appointment = _appointment(request, appointment_id)
@@ -124,14 +124,14 @@ def review_appointment(request, appointment_id: Id, wish: WriteReview):
 
 @feedback.get("/tickets/{int:ticket_id}/feedback", response=Listed[ReviewOut], summary="List the reviews of a ticket")
 @refuses()
-def list_reviews_of_ticket(request, ticket_id: Id, wish: Query[ReviewPage]):
+def list_reviews_of_ticket(request, ticket_id: int, wish: Query[ReviewPage]):
     """That of its student, for others from when it is shown."""
     return part_of(_visible(request).filter(ticket=_ticket(request, ticket_id)), wish)
 
 
 @feedback.post("/tickets/{int:ticket_id}/feedback", response={201: ReviewOut}, summary="Review the mentor of a ticket")
 @refuses(NotAllowed, AlreadyReviewed, NotClosed)
-def review_of_ticket(request, ticket_id: Id, wish: WriteReview):
+def review_of_ticket(request, ticket_id: int, wish: WriteReview):
     """Its student reviews the mentor, once, after the ticket was closed. Shown after 48 hours; until then the mentor
     learns only that there is one."""
     ticket = _ticket(request, ticket_id)
@@ -140,7 +140,7 @@ def review_of_ticket(request, ticket_id: Id, wish: WriteReview):
 
 @feedback.put("/feedback/{int:review_id}", response=ReviewOut, summary="Change your review")
 @refuses(ReviewFinal)
-def change_review(request, review_id: Id, wish: WriteReview):
+def change_review(request, review_id: int, wish: WriteReview):
     """Replaces rating and comment of your own review, for 48 hours and until it is shown."""
     review = get_object_or_404(_of_its_own(Review.objects.filter(author=request.user)), pk=review_id)
     return edit_review(review, by=request.user, now=timezone.now(), **wish.dict())
@@ -150,7 +150,7 @@ def change_review(request, review_id: Id, wish: WriteReview):
     "/mentors/{int:mentor_id}/feedback", response=Listed[ReviewOfMentor], summary="List the reviews of a mentor"
 )
 @refuses()
-def list_reviews_of_mentor(request, mentor_id: Id, wish: Query[ReviewPage]):
+def list_reviews_of_mentor(request, mentor_id: int, wish: Query[ReviewPage]):
     """What students say of this mentor, newest first: those that are shown by now."""
     mentor = get_object_or_404(MentorProfile.objects.visible_to(request.user), pk=mentor_id)
     return part_of(reviews_of_mentor(mentor, timezone.now()), wish)

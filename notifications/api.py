@@ -64,7 +64,7 @@ def list_notifications(request, wish: Query[NotificationPage]):
 
 @notifications.put("/{int:notification_id}/read", response=Notification, summary="Mark a notification read")
 @refuses()
-def read(request, notification_id: Id):
+def read(request, notification_id: int):
     """Says that you have seen it. A second time keeps the first time."""
     told = get_object_or_404(Told.objects.visible_to(request.user), pk=notification_id)
     mark_read(told, now=timezone.now())

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.actions import start_session
 from accounts.tests.factories import PASSWORD
 from bookings.models import MoveProposal
-from tests.api_world import PEOPLE, ApiWorld, body_of, description, example_of, operations, quiet
+from tests.api_world import PEOPLE, ApiWorld, address, body_of, description, example_of, operations, quiet
 from tests.programs import personal_token
 from tests.test_permissions import MISSING, rows
 
@@ -241,6 +241,28 @@ def test_a_row_of_somebody_else_answers_like_a_missing_one(world):
                 there, missing = [asked(world, row, person, missing=missing) for missing in (False, True)]
                 if (there.status_code, there.content) != (missing.status_code, missing.content):
                     wrong.append(f"{row['operation']} {row['of']} by {person}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("no_id", ["0", "9" * 25])
+def test_an_id_that_no_row_can_have_is_one_of_no_row(world, no_id):
+    """A program that follows an old or broken link is told the same everywhere."""
+    found, wrong = 0, []
+    for name, (method, path, operation) in by_name(world.described).items():
+        ids = [
+            parameter["name"]
+            for parameter in operation.get("parameters", [])
+            if parameter["in"] == "path" and parameter["schema"]["type"] == "integer"
+        ]
+        for broken in ids:
+            found += 1
+            here = address(path.replace("{" + broken + "}", no_id), world.ids)
+            here += QUERIES[name]() if name in QUERIES else ""
+            for person in ("ann", "max", "ada"):
+                status = world.call(person, method, here, body_for(world, name, operation)).status_code
+                if status not in (403, 404):
+                    wrong.append(f"{method} {here} by {person}: {status}")
+    assert found > 50, "the ids in addresses are not found any more"
     assert not wrong, "\n".join(wrong)
 
 

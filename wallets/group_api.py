@@ -35,7 +35,7 @@ from accounts.actions import (
 from accounts.models import GroupInvitation, ProjectGroup
 from mentorbook.errors import NotAllowed
 from mentorbook.rest.documented import refuses
-from mentorbook.rest.schemas import Id, Listed, part_of
+from mentorbook.rest.schemas import Listed, part_of
 from wallets.actions import (
     MoreThanContributed,
     NotEnoughPoints,
@@ -84,14 +84,14 @@ def found_group(request, wish: NewGroup):
 
 @project_groups.get("/{int:group_id}", response=Group, summary="Get a project group")
 @refuses()
-def get_group(request, group_id: Id):
+def get_group(request, group_id: int):
     """One of your groups with its people and what is in its wallet."""
     return _shown(request, group_id)
 
 
 @project_groups.put("/{int:group_id}", response=Group, summary="Change a project group")
 @refuses(NotOwner, NameMissing, GroupDissolved)
-def change_group(request, group_id: Id, changes: GroupChanges):
+def change_group(request, group_id: int, changes: GroupChanges):
     """Changes the fields that are sent, and no others. Its owner alone does that."""
     edit_group(_group(request, group_id), by=request.user, **changes.given())
     return _shown(request, group_id)
@@ -99,7 +99,7 @@ def change_group(request, group_id: Id, changes: GroupChanges):
 
 @project_groups.delete("/{int:group_id}", response={204: None}, summary="Dissolve a project group")
 @refuses(NotOwner, GroupInUse, GroupDissolved)
-def end_group(request, group_id: Id):
+def end_group(request, group_id: int):
     """Ends the group; its members are told. Refused while it has points or sessions to come: `hindrances` says what is
     in the way. Its owner does that, or staff."""
     dissolve_group(_group(request, group_id), by=request.user, now=timezone.now())
@@ -108,7 +108,7 @@ def end_group(request, group_id: Id):
 
 @project_groups.put("/{int:group_id}/owner", response=Group, summary="Hand over a project group")
 @refuses(NotOwner, NotMember, NewOwnerNotActive, GroupDissolved)
-def hand_over(request, group_id: Id, wish: NewOwner):
+def hand_over(request, group_id: int, wish: NewOwner):
     """Makes another member its owner, who is told; who owned it stays a member. Its owner does that, or staff for an
     owner whose account is closed."""
     group = _group(request, group_id)
@@ -123,7 +123,7 @@ def hand_over(request, group_id: Id, wish: NewOwner):
     "/{int:group_id}/invitations", response=Listed[Invitation], summary="List the open invitations to a group"
 )
 @refuses(NotOwner)
-def list_invitations(request, group_id: Id, wish: Query[GroupPage]):
+def list_invitations(request, group_id: int, wish: Query[GroupPage]):
     """Those by which somebody can still join, newest first. For its owner."""
     group = _group(request, group_id)
     if not group.is_owned_by(request.user):
@@ -135,7 +135,7 @@ def list_invitations(request, group_id: Id, wish: Query[GroupPage]):
     "/{int:group_id}/invitations", response={201: Invitation}, summary="Invite somebody to a project group"
 )
 @refuses(NotOwner, OwnAddress, AlreadyInvited, GroupFull, TooManyInvitations, TooManyMails, GroupDissolved)
-def invite(request, group_id: Id, wish: Invite):
+def invite(request, group_id: int, wish: Invite):
     """With `email`, a mail whose link lets one person in; the answer is the same whether or not there is an account
     with that address. Without, a link that lets in whoever has it. Both end after two weeks. Its owner alone invites.
     """
@@ -149,7 +149,7 @@ def invite(request, group_id: Id, wish: Invite):
     "/{int:group_id}/invitations/{int:invitation_id}", response={204: None}, summary="Revoke an invitation"
 )
 @refuses(NotOwner, GroupDissolved)
-def revoke(request, group_id: Id, invitation_id: Id):
+def revoke(request, group_id: int, invitation_id: int):
     """Nobody joins by it any more. A second time, and for one that is over anyway, nothing changes."""
     invitation = get_object_or_404(GroupInvitation.objects.filter(group=_group(request, group_id)), pk=invitation_id)
     revoke_invitation(invitation, by=request.user, now=timezone.now())
@@ -169,7 +169,7 @@ def join(request, wish: Join):
     "/{int:group_id}/members/{int:user_id}", response={204: None}, summary="Leave a group, or remove a member"
 )
 @refuses(NotOwner, OwnerCannotLeave, NotMember, GroupDissolved)
-def end_membership(request, group_id: Id, user_id: Id):
+def end_membership(request, group_id: int, user_id: int):
     """With your own id you leave; what you contributed stays with the group, and its owner is told. Its owner removes
     others, who are told, and whose open invitations end."""
     group = _group(request, group_id)
@@ -188,7 +188,7 @@ def end_membership(request, group_id: Id, user_id: Id):
     "/{int:group_id}/contributions", response=Listed[Contributor], summary="List who contributed to a group"
 )
 @refuses()
-def list_contributors(request, group_id: Id, wish: Query[GroupPage]):
+def list_contributors(request, group_id: int, wish: Query[GroupPage]):
     """Whose points are in the group's wallet, by name: what each has given and not got back. For its members."""
     return part_of(contributors_to(_wallet(_own_group(request, group_id))), wish)
 
@@ -197,7 +197,7 @@ def list_contributors(request, group_id: Id, wish: Query[GroupPage]):
     "/{int:group_id}/contributions", response={201: Contribution}, summary="Contribute points to a group"
 )
 @refuses(NotEnoughPoints, NotMember, GroupDissolved)
-def contribute(request, group_id: Id, wish: Contribute):
+def contribute(request, group_id: int, wish: Contribute):
     """Gives points of your wallet to the group's. They come back only when its owner gives them back. The owner is
     told, unless it is the owner who gives."""
     group = _own_group(request, group_id)
@@ -209,7 +209,7 @@ def contribute(request, group_id: Id, wish: Contribute):
     "/{int:group_id}/returns", response={201: Contribution}, summary="Give points back to a contributor"
 )
 @refuses(NotOwner, NotEnoughPoints, MoreThanContributed, GroupDissolved)
-def give_back(request, group_id: Id, wish: GiveBack):
+def give_back(request, group_id: int, wish: GiveBack):
     """Gives points of the group's wallet back to whoever contributed them, who is told. Its owner alone does that."""
     group = _own_group(request, group_id)
     if not group.is_owned_by(request.user):
@@ -224,7 +224,7 @@ def give_back(request, group_id: Id, wish: GiveBack):
     "/{int:group_id}/transactions", response=Listed[StatementRow], summary="List the transactions of a group"
 )
 @refuses()
-def list_group_transactions(request, group_id: Id, wish: Query[StatementPage]):
+def list_group_transactions(request, group_id: int, wish: Query[StatementPage]):
     """All that came to the group's wallet and left it, newest first, with the balance after each. For its members."""
     return part_of(rows_for_programs(_wallet(_own_group(request, group_id))), wish)
 
@@ -254,7 +254,8 @@ def _own_group(request, pk):
 
 
 def _member(group, pk):
-    return get_object_or_404(group.memberships.select_related("user"), user=pk).user
+    # By the id itself: a number beyond every column is then nobody's, and no error of the database.
+    return get_object_or_404(group.memberships.select_related("user"), user__id=pk).user
 
 
 def _wallet(group):
