@@ -67,7 +67,7 @@ bookings_list_of_mentor                nora           401     404 404 404 404 20
 bookings_read_appointment              asked          401     200 200 404 404 200 200
 bookings_confirm                       asked          401     403 200 404 404 403 403
 bookings_decline                       asked          401     403 200 404 404 403 403
-bookings_cancel                        asked          401     200 200 404 404 200 200
+bookings_cancel                        asked          401     200 200 404 404 403 200
 bookings_complete                      held           401     403 409 404 404 403 403
 bookings_complete                      running        401     403 200 404 404 403 403
 bookings_report_no_show                running        401     403 200 404 404 403 403

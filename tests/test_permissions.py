@@ -212,12 +212,12 @@ bookings:confirm                     asked    GET     in      405 405 405 405  4
 bookings:confirm                     asked    POST    in      403 302 404 404  403 403
 bookings:decline                     asked    GET     in      403 200 404 404  403 403
 bookings:decline                     asked    POST    in      403 302 404 404  403 403
-bookings:cancel                      asked    GET     in      200 200 404 404  200 200
-bookings:cancel                      asked    POST    in      302 302 404 404  302 302
+bookings:cancel                      asked    GET     in      200 200 404 404  403 200
+bookings:cancel                      asked    POST    in      302 302 404 404  403 302
 bookings:confirm_series              weekly   GET     in      405 405 405 405  405 405
 bookings:confirm_series              weekly   POST    in      403 302 404 404  403 403
-bookings:cancel_series               weekly   GET     in      200 200 404 404  200 200
-bookings:cancel_series               weekly   POST    in      302 302 404 404  302 302
+bookings:cancel_series               weekly   GET     in      200 200 404 404  403 200
+bookings:cancel_series               weekly   POST    in      302 302 404 404  403 302
 bookings:complete                    running  GET     in      405 405 405 405  405 405
 bookings:complete                    running  POST    in      403 302 404 404  403 403
 bookings:no_show                     running  GET     in      403 200 404 404  403 403

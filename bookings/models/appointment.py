@@ -310,8 +310,10 @@ class Appointment(models.Model):
         return others if has_left else [*others, self.student]
 
     def may_be_cancelled_by(self, user):
-        """Whose business cancelling is at all: both sides' and staff's."""
-        return self.is_represented_by(user) or self.is_mentored_by(user) or user.is_staff
+        """Whose business cancelling is at all: both sides', and that of staff who may change appointments."""
+        if self.is_represented_by(user) or self.is_mentored_by(user):
+            return True
+        return user.is_staff and user.has_perm("bookings.change_appointment")
 
     # What each of these allows, its action in bookings.actions does; what it forbids, the action refuses.
 

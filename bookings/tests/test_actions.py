@@ -1,9 +1,11 @@
 import datetime as dt
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
+from accounts.models import User
 from bookings.actions import (
     AlreadyDecided,
     LengthNotOffered,
@@ -489,6 +491,24 @@ def test_staff_who_are_the_student_cancel_as_the_student(ann, mentor, max):
     ann.save()
     cancel_appointment(book_confirmed(mentor, ann, TEN), by=ann, now=LATE)
     assert (points(ann), points(max)) == (75, 25)
+
+
+def test_staff_cancel_only_with_the_permission_that_the_admin_asks_for(ann, sam, mentor):
+    appointment = book_confirmed(mentor, ann, TEN)
+    sam.is_staff = True
+    sam.save()
+    with pytest.raises(NotAllowed):
+        cancel_appointment(appointment, by=sam, now=LATE)
+    sam.user_permissions.add(Permission.objects.get(codename="change_appointment"))
+    sam = User.objects.get(pk=sam.pk)  # who had none, as far as the old object remembers
+    assert cancel_appointment(appointment, by=sam, now=LATE).status == Appointment.Status.CANCELLED
+    assert points(ann) == 100
+
+
+def test_a_permission_without_being_staff_cancels_nothing(ann, sam, mentor):
+    sam.user_permissions.add(Permission.objects.get(codename="change_appointment"))
+    with pytest.raises(NotAllowed):
+        cancel_appointment(book_confirmed(mentor, ann, TEN), by=sam, now=LATE)
 
 
 def test_cancelling_twice_pays_once(ann, mentor):
