@@ -78,7 +78,7 @@ def send(world, case, person):
 
 @pytest.mark.parametrize("person", PEOPLE)
 def test_whatever_is_made_up_from_the_description_is_answered_as_it_says(world, person):
-    each = amount(1, 4, 25)
+    each = amount(1, 2, 25)
     faults, asked = [], 0
     for operation in made_up_operations():
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):

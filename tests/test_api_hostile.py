@@ -123,7 +123,7 @@ def test_no_value_in_any_field_is_an_error_of_ours(world):
     assert len(places) > 60, "the operations' fields are not found any more"
     pairs = [(*place, name) for place in places for name in JSON_VALUES]
     wrong = []
-    for method, path, place, document, name in some(pairs, amount(150, 1_500)):
+    for method, path, place, document, name in some(pairs, amount(150, 500)):
         content = document.replace(json.dumps(MARK), JSON_VALUES[name])
         if status := fault(world, method, path, content=content):
             wrong.append(f"{method} {path} {place} = {name}: {status}")
@@ -135,7 +135,7 @@ def test_no_body_as_a_whole_is_an_error_of_ours(world):
     found = [(method, address(path, world.ids)) for method, path, _operation in operations()]
     pairs = [(method, path, name) for method, path in found if method != "GET" for name in BODIES]
     wrong = []
-    for method, path, name in some(pairs, amount(60, 500)):
+    for method, path, name in some(pairs, amount(60, 150)):
         if status := fault(world, method, path, content=BODIES[name]):
             wrong.append(f"{method} {path} {name}: {status}")
     assert not wrong, "\n".join(wrong)
@@ -147,7 +147,7 @@ def test_no_query_is_an_error_of_ours(world):
     pairs = [(path, name, f"{name}={value}") for path, name in places for value in VALUES.values()]
     pairs += [(path, name, query.replace("{name}", name)) for path, name in places for query in QUERIES.values()]
     wrong = []
-    for path, _name, query in some(pairs, amount(100, 800)):
+    for path, _name, query in some(pairs, amount(100, 300)):
         if status := fault(world, "GET", f"{path}?{query}"):
             wrong.append(f"{path}?{query[:100]}: {status}")
     assert not wrong, "\n".join(wrong)
@@ -158,7 +158,7 @@ def test_no_id_in_an_address_is_an_error_of_ours(world):
     found = [(method, path) for method, path, _operation in operations() if "{" in path]
     pairs = [(method, path, bad) for method, path in found for bad in ids]
     wrong = []
-    for method, path, bad in some(pairs, amount(100, 800)):
+    for method, path, bad in some(pairs, amount(100, 300)):
         begin, _brace, rest = path.partition("{")
         here = address(begin + bad + rest.partition("}")[2], world.ids)
         if status := fault(world, method, here):

@@ -161,7 +161,7 @@ def careless(status, *allowed):
 
 
 def test_a_session_ends_in_one_way_whoever_does_what_at_once():
-    faults, ends = race_about_a_session(everything, rounds=amount(20, 120))
+    faults, ends = race_about_a_session(everything, rounds=amount(20, 60))
     assert faults == []
     assert Status.CONFIRMED not in ends
     assert len(ends) >= 2, f"too little happened: {ends}"
@@ -236,7 +236,7 @@ def careless_decide(appointment, *, by, returned_points, note, now):
 
 
 def test_a_dispute_is_decided_once():
-    assert race_to_decide(decide_dispute, rounds=amount(8, 60)) == []
+    assert race_to_decide(decide_dispute, rounds=amount(8, 30)) == []
 
 
 def test_the_race_to_decide_notices_that_it_is_read_then_written():

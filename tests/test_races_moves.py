@@ -128,7 +128,7 @@ def race_for_the_answer(answers, rounds):
 
 
 def test_a_proposal_has_one_outcome_whoever_answers_at_once():
-    faults, outcomes = race_for_the_answer(list(ANSWERS.values()), rounds := amount(40, 200))
+    faults, outcomes = race_for_the_answer(list(ANSWERS.values()), rounds := amount(40, 100))
     assert faults == []
     assert sum(outcomes.values()) == rounds
     assert not outcomes[Status.OPEN]

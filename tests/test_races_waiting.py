@@ -137,7 +137,7 @@ def race_for_a_freed_time(rounds=1):
 
 
 def test_a_freed_time_is_the_first_in_lines_and_then_of_one_other():
-    assert race_for_a_freed_time(rounds=amount(2, 4)) == []
+    assert race_for_a_freed_time(rounds=amount(2, 3)) == []
 
 
 def test_the_race_for_a_freed_time_notices_that_nothing_is_held(monkeypatch):
