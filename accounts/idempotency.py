@@ -16,7 +16,7 @@ from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.bearer import Bearer, PerPerson
+from accounts.bearer import Bearer, PerPerson, only_reads
 from accounts.models import IdempotentAnswer
 from mentorbook.errors import Refused
 from mentorbook.locks import Busy, limit_waiting, patiently
@@ -72,13 +72,14 @@ class IdempotencyMiddleware:
             return response
 
 
-def hands_out_secrets(address) -> bool:
-    """Whether what this address answers is not for keeping. Its work is then done as often as it is asked for."""
-    return SECRETS.fullmatch(address) is not None
+def takes_key(address) -> bool:
+    """Whether a POST to this address is done once. Otherwise it is done as often as it is asked for, because what it
+    answers is not for keeping, or because it only reads."""
+    return SECRETS.fullmatch(address) is None and not only_reads("POST", address)
 
 
 def _is_done_once(request):
-    if request.method != "POST" or not is_for_programs(request) or hands_out_secrets(request.path_info):
+    if request.method != "POST" or not is_for_programs(request) or not takes_key(request.path_info):
         return False
     return request.user.is_authenticated
 

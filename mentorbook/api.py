@@ -12,8 +12,8 @@ from ninja.openapi.docs import Redoc, Swagger
 
 from accounts.actions import BadToken
 from accounts.api import auth
-from accounts.bearer import Bearer, PerAddress, PerPerson, ReadOnly, SecondFactorMissing
-from accounts.idempotency import hands_out_secrets
+from accounts.bearer import Bearer, PerAddress, PerPerson, ReadOnly, SecondFactorMissing, only_reads
+from accounts.idempotency import takes_key
 from bookings.api import appointments, times
 from feedback.api import feedback
 from mentorbook.locks import Busy
@@ -138,8 +138,8 @@ def _described(api, prefix):
             signs_in = bool(operation.get("security"))
             _complete(
                 operation,
-                method,
-                takes_key=method == "post" and signs_in and not hands_out_secrets(address),
+                takes_key=method == "post" and signs_in and takes_key(address),
+                may_change=not only_reads(method, address),
                 names_rows="{" in address or "/me/" in address or _sends_ids(schema, operation),
             )
     return schema
@@ -164,7 +164,7 @@ def _show_an_example(listed, schemas):
         listed["examples"] = [{"items": examples[:1], "count": 1}]
 
 
-def _complete(operation, method, *, takes_key, names_rows):
+def _complete(operation, *, takes_key, may_change, names_rows):
     answers = operation["responses"]
     operation["tags"] = list(dict.fromkeys(operation["tags"]))  # ninja names a router's tag again for its own routers
     for parameter in operation.get("parameters", []):
@@ -173,7 +173,7 @@ def _complete(operation, method, *, takes_key, names_rows):
     if signs_in:
         _add(answers, 401, NOT_SIGNED_IN)
         _add(answers, 401, responses([BadToken])[401])
-        refused = [SecondFactorMissing] + ([ReadOnly] if method != "get" else [])
+        refused = [SecondFactorMissing] + ([ReadOnly] if may_change else [])
         _add(answers, 403, responses(refused)[403])
     if names_rows:
         _add(answers, 404, MISSING)

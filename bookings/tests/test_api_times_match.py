@@ -7,13 +7,14 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import IdempotentAnswer
 from bookings.actions import book_slot
 from bookings.models import Appointment
 from bookings.scheduling import Wanted, best_pairs
 from bookings.tests.factories import AppointmentFactory, rich, works_every_day
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory, TagFactory
-from tests.programs import ask, token_of, told
+from tests.programs import ask, personal_token, token_of, told
 
 pytestmark = pytest.mark.django_db
 
@@ -203,3 +204,15 @@ def test_one_mentor_and_three_take_the_same_queries(ann):
     for _ in range(2):
         mentor_who_knows("python")
     assert queries() == (count, 3)
+
+
+def test_a_token_for_reading_finds_and_keeps_nothing(ann):
+    mentor_who_knows("python")
+    reading = personal_token(ann, scope="read")
+    for _ in range(2):
+        found = ask("POST", "/api/appointments/match", WISH, token=reading, **{"Idempotency-Key": "k"})
+        assert (found.status_code, len(found.json()["items"])) == (200, 1)
+        assert "Idempotency-Replayed" not in found
+    assert not IdempotentAnswer.objects.exists()
+    booking = ask("POST", "/api/appointments/", {}, token=reading)
+    assert told(booking) == (403, "read_only_token")
