@@ -11,24 +11,30 @@ allowed with values of a fixed list alone, which are used in `prose.css` and now
 could do is to colour a word.
 
 Work and size are bounded: the worst 20,000 characters that are known take a fraction of half a second
-(`benchmarks/markdown.py`).
+(`benchmarks/markdown.py`). What was read last is remembered, so that what many read is rendered once, and whoever
+writes what takes long makes nobody wait twice. One answer with many texts renders so many characters
+(`render_each`).
 """
 
 import re
+from collections.abc import Iterable
 from importlib import import_module
 
 import nh3
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from mentorbook import highlighting
+from mentorbook.remembering import Remembered
 
 # Longer than any form of ours takes; what is longer still is shown as it was typed.
 MAX_CHARACTERS = 50_000
+# Of all texts of one answer together, some seconds' work at the worst.
+MAX_CHARACTERS_TOGETHER = 200_000
 MAX_NESTING = 16
 # A definition is written once and referred to thousands of times: all addresses of a text together end here.
 MAX_ADDRESSES = 100_000
@@ -183,6 +189,8 @@ def _parser():
 
 # Made once, never changed: what belongs to one text lives in the state of its own parse.
 PARSER = _parser()
+# By text, and by whatever else the result depends on; in each process.
+REMEMBERED = Remembered(room=32_000_000)
 
 
 def clean(text: str) -> str:
@@ -195,11 +203,37 @@ def render(text: str, *, top: int = 2) -> SafeString:
 
     Belongs inside `<div class="prose" hx-disable>`: in templates, `{{ text|markdown }}` gives both.
     """
+    return REMEMBERED.get(("html", text, top, get_language()), lambda: _render(text, top))
+
+
+def render_each(texts: Iterable[str], *, top: int = 2) -> list[SafeString]:
+    """Each of `texts` as `render` has it, for as long as all up to it have MAX_CHARACTERS_TOGETHER; from there on as
+    they were typed."""
+    return [
+        render(text, top=top) if together <= MAX_CHARACTERS_TOGETHER else _safe(_as_typed(clean(text)))
+        for text, together in _adding_up(texts)
+    ]
+
+
+def _adding_up(texts):
+    together = 0
+    for text in texts:
+        together += len(text)
+        yield text, together
+
+
+def _render(text, top):
     text = clean(text)
     if len(text) > MAX_CHARACTERS:
-        html = _code_block(escape(text), "")
-    else:
-        html = PARSER.render(text, {"top": top, "patience": highlighting.Patience()})
+        return _safe(_as_typed(text))
+    return _safe(PARSER.render(text, {"top": top, "patience": highlighting.Patience()}))
+
+
+def _as_typed(text):
+    return _code_block(escape(text), "")
+
+
+def _safe(html):
     return mark_safe(SANITIZER.clean(html))  # noqa: S308
 
 
@@ -208,6 +242,11 @@ def plain(text: str, limit: int = 200) -> str:
 
     Blocks of code are left out where there are other words. Not HTML: templates escape it as they do any text.
     """
+    text = text[: limit * 10 + 2000]  # of which more is never looked at
+    return REMEMBERED.get(("words", text, limit), lambda: _plain(text, limit))
+
+
+def _plain(text, limit):
     # Markup takes room as well, but no text is so full of it.
     text = clean(text)[: limit * 5 + 1000]
     tokens = PARSER.parse(text, {})

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Left
@@ -51,12 +50,7 @@ def with_beginning(articles):
 
 
 def as_row(ticket) -> Row:
-    return Row(ticket, ticket.title, _excerpt(ticket.beginning))
-
-
-@lru_cache(maxsize=2_000)  # some megabytes: everybody reads the same first pages, and the words of a text take a while
-def _excerpt(beginning):
-    return escape(plain(beginning, EXCERPT_LENGTH))
+    return Row(ticket, ticket.title, escape(plain(ticket.beginning, EXCERPT_LENGTH)))
 
 
 def marks_of(ticket, user) -> Marks:

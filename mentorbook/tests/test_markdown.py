@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 from django.template import Context, Template
+from django.utils import translation
 from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mentorbook import highlighting
-from mentorbook.markdown import PARSER, SANITIZER, plain, render
+from mentorbook import highlighting, markdown
+from mentorbook.markdown import PARSER, REMEMBERED, SANITIZER, plain, render, render_each
+from mentorbook.remembering import Remembered
 from mentorbook.tests.injections import CORPUS, HOOKS, SCRIPTS
 from mentorbook.tests.pathological import CASES, CHARACTERS
 
@@ -391,7 +393,64 @@ def test_threads_share_the_parser():
         for n in range(60)
     ]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(render, texts)) == [render(text) for text in texts]
+        at_once = list(pool.map(render, texts))
+    REMEMBERED.clear()
+    assert at_once == [render(text) for text in texts]
+
+
+# --- What is remembered -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The texts that were really rendered or put into words."""
+    REMEMBERED.clear()
+    made = []
+    for name in ("_render", "_plain"):
+        make = getattr(markdown, name)
+        monkeypatch.setattr(markdown, name, lambda text, option, make=make: made.append(text) or make(text, option))
+    return made
+
+
+def test_a_text_is_rendered_once_for_each_way_in_which_it_is_shown(made):
+    code = "# T\n\n```\nx\n```"
+    for _time in range(2):
+        assert "<h2>" in render(code)
+        assert "<h4>" in render(code, top=4)
+        assert isinstance(render(code), SafeString)
+        assert plain(code) == "T"
+        with translation.override("de"):  # the names of code and tables are for whoever reads
+            render(code)
+    assert made == [code] * 4
+
+
+def test_as_much_is_remembered_as_there_is_room_for():
+    calls = []
+    remembered = Remembered(room=4_000)  # for two
+
+    def get(name):
+        return remembered.get((name,), lambda: calls.append(name) or name * 1_000)
+
+    assert get("a") == get("a") == "a" * 1_000
+    for name in "bac":  # so that "a" was read after "b"
+        get(name)
+    assert calls == ["a", "b", "c"]
+    get("a")
+    assert calls == ["a", "b", "c"]
+    get("b")
+    assert calls == ["a", "b", "c", "b"]
+    assert remembered.get(("big",), lambda: "x" * 10_000) == "x" * 10_000  # more than there is room for
+    remembered.get(("big",), lambda: calls.append("big") or "")
+    assert calls[-1] == "big"
+
+
+def test_many_texts_together_are_rendered_as_far_as_there_is_time(monkeypatch):
+    monkeypatch.setattr(markdown, "MAX_CHARACTERS_TOGETHER", 10)
+    assert render_each(["*one*", "*two*", "*<3>*", ""], top=3) == [
+        "<p><em>one</em></p>\n",
+        "<p><em>two</em></p>\n",
+        *(str(render_each(["", "x" * 11])[1]).replace("x" * 11, typed) for typed in ("*&lt;3&gt;*", "")),
+    ]
 
 
 # --- Words ------------------------------------------------------------------------------------------------------------
