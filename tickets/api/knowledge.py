@@ -3,7 +3,6 @@
 from typing import Literal
 
 from django.conf import settings
-from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from ninja import Query, Router, Status
@@ -11,7 +10,7 @@ from ninja.errors import AuthenticationError
 from pydantic import Field
 
 from accounts.bearer import Bearer, visitors_too
-from mentorbook.markdown import render
+from mentorbook.markdown import render, render_each
 from mentorbook.rest.documented import refuses
 from mentorbook.rest.schemas import Id, Instant, Listed, Output, Paging, example, part_of, words
 from tickets import actions
@@ -19,7 +18,7 @@ from tickets.actions import NotAnArticle, OwnWork
 from tickets.api.shapes import FILE, AttachmentOut, TagName
 from tickets.articles import as_row, bookmarked_by, browsed, marked_among, marks_of
 from tickets.forms.knowledge import HELPFUL, QUERY_LENGTH, KnowledgeFilters
-from tickets.models import MAX_TAGS, Reply, Ticket, knowledge_is_open_to
+from tickets.models import MAX_IN_ARTICLE, MAX_TAGS, Ticket, knowledge_is_open_to
 from tickets.search import related_articles, search_tickets
 
 knowledge = Router(tags=["knowledge base"])
@@ -171,18 +170,14 @@ def list_bookmarks(request, wish: Query[Paging]):
 @knowledge.get("/{int:article_id}", response=Article, auth=READERS, summary="Read an article")
 @refuses()
 def get_article(request, article_id: int):
-    """With the question, the solution, and what is useful beside it. Its id is that of the ticket it was written
+    """With the question, the solution, and what is useful beside it: the first 100 such replies. Of these, what comes
+    after 200,000 characters has no Markdown, but stands as it was typed. Its id is that of the ticket it was written
     from."""
     _open_to(request.user)
     user = request.user
-    useful = Reply.objects.public().prefetch_related("attachments")
     readable = Ticket.objects.readable_by(user).with_people().select_related("solution")
-    ticket = get_object_or_404(
-        readable.prefetch_related(
-            "tags", "attachments", "solution__attachments", Prefetch("replies", useful, to_attr="useful_replies")
-        ),
-        pk=article_id,
-    )
+    ticket = get_object_or_404(readable.prefetch_related("tags", "attachments", "solution__attachments"), pk=article_id)
+    useful = list(ticket.replies.public().prefetch_related("attachments")[:MAX_IN_ARTICLE])
     marks = marks_of(ticket, user)
     return {
         **_facts(ticket, upvoted=marks.has_upvoted, bookmarked=marks.has_bookmarked),
@@ -191,12 +186,12 @@ def get_article(request, article_id: int):
         "attachments": [*ticket.attachments.all(), *ticket.solution.attachments.all()],
         "replies": [
             {
-                "body_html": render(reply.text),
+                "body_html": html,
                 "is_by_asker": reply.author_id == ticket.student_id,
                 "created_at": reply.created_at,
                 "attachments": list(reply.attachments.all()),
             }
-            for reply in ticket.useful_replies
+            for reply, html in zip(useful, render_each(reply.text for reply in useful), strict=True)
         ],
         "related": related_articles(ticket, rows=Ticket.objects.readable_by(user).only("title")),
     }

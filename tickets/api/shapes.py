@@ -243,7 +243,8 @@ class ReplyOut(Output):
 
     @staticmethod
     def resolve_body_html(reply):
-        return render(reply.text)
+        """Many at once are rendered together, by the list."""
+        return reply.html if hasattr(reply, "html") else render(reply.text)
 
     @staticmethod
     def resolve_client_id(reply, context):

@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from tickets.models.ticket import TEXT_LENGTH, TITLE_LENGTH, Ticket
 
+# Useful replies beyond that are neither shown in the article nor found by the search.
+MAX_IN_ARTICLE = 100
+
 
 class ReplyQuerySet(models.QuerySet):
     def visible_to(self, user):
@@ -19,7 +22,7 @@ class ReplyQuerySet(models.QuerySet):
         return rows if user.is_staff else rows.exclude(kind=Reply.Kind.NOTE)
 
     def public(self):
-        """What an article shows besides the question and the solution."""
+        """What an article shows besides the question and the solution; of each the first MAX_IN_ARTICLE."""
         return self.filter(kind=Reply.Kind.REPLY, is_useful=True)
 
 

@@ -11,13 +11,12 @@ from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from mentors.models import TagSynonym
-from tickets.models import Reply, Ticket
+from tickets.models import MAX_IN_ARTICLE, Reply, Ticket
 from tickets.search import analyser
 from tickets.search.documents import Document, document
 from tickets.search.engines import ENGINES, SIDE_TABLES, TABLE, Engine
 
 BATCH = 500
-MAX_REPLIES = 100
 AT_ONCE = 200  # tickets that a merged tag takes along; more wait for the job
 REBUILT_BY_ITSELF = 2_000
 
@@ -77,7 +76,7 @@ def _documents(ids) -> dict[int, Document]:
     for ticket, _, text in sorted(useful.values_list("ticket", "pk", "text")):
         replies[ticket].append(text)
     return {
-        pk: document(title, tags[pk], [description, solution or "", *replies[pk][:MAX_REPLIES]])
+        pk: document(title, tags[pk], [description, solution or "", *replies[pk][:MAX_IN_ARTICLE]])
         for pk, title, description, solution in rows.values_list("pk", "title", "description", "solution__text")
     }
 

@@ -284,3 +284,14 @@ def test_an_article_takes_as_many_queries_with_three_replies_and_neighbours_as_w
     before = queries(path_of(article), token)
     more(2)
     assert queries(path_of(article), token) == before
+
+
+def test_an_article_has_so_many_replies_and_renders_so_much_of_them(article, sam, monkeypatch):
+    for number in range(3):
+        ReplyFactory(ticket=article, text=f"*{number}*", is_useful=True)
+    monkeypatch.setattr("tickets.api.knowledge.MAX_IN_ARTICLE", 2)
+    monkeypatch.setattr("mentorbook.markdown.MAX_CHARACTERS_TOGETHER", 3)
+    shown = [reply["body_html"] for reply in ask("GET", path_of(article), by=sam).json()["replies"]]
+    assert shown[0] == "<p><em>0</em></p>\n"
+    assert "<code>*1*</code>" in shown[1]
+    assert len(shown) == 2

@@ -326,6 +326,18 @@ def test_notes_of_staff_are_for_staff(taken, ann, max, ada):
     assert not Notification.objects.exists()
 
 
+def test_an_answer_renders_so_much_of_many_replies(taken, ann, monkeypatch):
+    for _ in range(3):
+        ReplyFactory(ticket=taken, text="*a*")
+    monkeypatch.setattr("mentorbook.markdown.MAX_CHARACTERS_TOGETHER", 6)
+    path, token = path_of(taken, "/replies"), token_of(ann)
+    shown = [item["body_html"] for item in ask("GET", path, token=token).json()["items"]]
+    assert shown[:2] == ["<p><em>a</em></p>\n"] * 2
+    assert "<code>*a*</code>" in shown[2]
+    (last,) = ask("GET", f"{path}?page=2&page_size=2", token=token).json()["items"]
+    assert last["body_html"] == shown[0]
+
+
 def test_replies_are_oldest_first_and_go_on_after_an_id(taken, ann):
     replies = [ReplyFactory(ticket=taken).pk for _ in range(4)]
     path, token = path_of(taken, "/replies"), token_of(ann)

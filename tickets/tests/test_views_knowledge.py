@@ -69,6 +69,14 @@ def test_an_article_shows_question_solution_and_useful_replies_without_the_stude
     assert f'<link rel="canonical" href="http://127.0.0.1:8000{article.get_article_url()}">' in html
 
 
+def test_an_article_shows_the_first_of_very_many_replies(client, article, monkeypatch):
+    monkeypatch.setattr("tickets.views.knowledge.MAX_IN_ARTICLE", 2)
+    for number in range(3):
+        ReplyFactory(ticket=article, text=f"reply-{number}", is_useful=True)
+    html = client.get(article.get_article_url()).content.decode()
+    assert [f"reply-{number}" in html for number in range(3)] == [True, True, False]
+
+
 @pytest.mark.parametrize("slug", ["", "/wrong", "/why-does-my-loop", "/%00"])
 def test_another_address_leads_to_the_right_one(client, article, slug):
     response = client.get(f"/knowledge/{article.pk}{slug}/")

@@ -18,7 +18,7 @@ from mentorbook.pages import back, paginate
 from tickets import actions
 from tickets.articles import as_row, bookmarked_by, browsed, marks_of
 from tickets.forms.knowledge import HELPFUL, KnowledgeFilters
-from tickets.models import Ticket, knowledge_is_open_to
+from tickets.models import MAX_IN_ARTICLE, Ticket, knowledge_is_open_to
 from tickets.popular import popular_tags
 from tickets.search import related_articles, search_tickets
 
@@ -66,12 +66,13 @@ def article(request, pk, slug=""):
         return redirect(get_object_or_404(Ticket.objects.visible_to(request.user), pk=pk))
     if slug != ticket.slug:
         return redirect(ticket.get_article_url(), permanent=True)
+    useful = ticket.replies.public().select_related("author").prefetch_related("attachments")
     return render(
         request,
         "tickets/article.html",
         {
             "ticket": ticket,
-            "replies": ticket.replies.public().select_related("author").prefetch_related("attachments"),
+            "replies": useful[:MAX_IN_ARTICLE],
             "related": related_articles(ticket, rows=Ticket.objects.readable_by(request.user).only("title")),
             "canonical": settings.BASE_URL + ticket.get_article_url(),
             "is_own": ticket.is_asked_by(request.user) or ticket.is_mentored_by(request.user),
