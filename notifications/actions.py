@@ -80,7 +80,11 @@ def mark_read(notification, *, now):
 
 
 def mark_all_read(recipient, *, now, up_to: int | None = None) -> int:
-    """Mark everything of `recipient` read, or only what is not newer than the notification with the id `up_to`."""
+    """Mark everything of `recipient` read, or only what has no greater id than `up_to`.
+
+    Nearly what was there when that one was the newest, but not to the instant: an id is given out before its
+    transaction commits, so one with a smaller id can appear a moment later, and is marked with the others.
+    """
     unread = Notification.objects.visible_to(recipient).unread()
     if up_to is not None:
         unread = unread.filter(pk__lte=up_to)

@@ -45,7 +45,7 @@ class NotificationPage(Paging):
 class ReadAll(Input):
     model_config = example(up_to=4711)
 
-    up_to: Id | None = Field(None, description="The newest one that you have seen: what came later stays unread.")
+    up_to: Id | None = Field(None, description="The newest one that you have seen. Those with greater ids stay unread.")
 
 
 class MarkedRead(Output):
@@ -75,6 +75,9 @@ def read(request, notification_id: int):
 @notifications.put("/read-all", response=MarkedRead, summary="Mark all notifications read")
 @refuses()
 def read_all(request, wish: ReadAll = None):
-    """Says that you have seen all of them, or all up to one. The body may be left out."""
+    """Says that you have seen all of them, or all up to one. The body may be left out.
+
+    Of two that are told at the same moment, the one with the smaller id may appear after the other, and is marked with
+    it. Mark each by itself, by its own `…/read`, where none may be missed."""
     up_to = wish.up_to if wish else None
     return {"marked": mark_all_read(request.user, now=timezone.now(), up_to=up_to)}

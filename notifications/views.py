@@ -39,7 +39,8 @@ def read(request, pk):
 @require_POST
 def read_all(request):
     up_to = request.POST.get("up_to", "")
-    # What arrived after the page was shown stays unread. 18 digits are below the largest id there can be.
+    # What is told after the page was shown stays unread, but for what was on its way then (see `mark_all_read`).
+    # 18 digits are below the largest id there can be.
     mark_all_read(
         request.user,
         now=timezone.now(),
