@@ -186,7 +186,13 @@ def empty_state(title, text="", icon="inbox", action="", url=""):
 @register.filter
 def markdown(text, top=2):
     """What somebody wrote, as a text of the page: `{{ reply.text|markdown }}`. Its highest headings are `h{top}`."""
-    return format_html('<div class="prose" dir="auto" hx-disable>{}</div>', markdown_text.render(text, top=top))
+    return prose(markdown_text.render(text, top=top))
+
+
+@register.filter
+def prose(rendered):
+    """The same for what is rendered already: `{{ reply.html|prose }}`."""
+    return format_html('<div class="prose" dir="auto" hx-disable>{}</div>', rendered)
 
 
 @register.filter

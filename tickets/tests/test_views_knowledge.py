@@ -77,6 +77,15 @@ def test_an_article_shows_the_first_of_very_many_replies(client, article, monkey
     assert [f"reply-{number}" in html for number in range(3)] == [True, True, False]
 
 
+def test_an_article_renders_so_much_of_its_replies(client, article, monkeypatch):
+    monkeypatch.setattr("mentorbook.markdown.MAX_CHARACTERS_TOGETHER", 3)
+    for number in range(2):
+        ReplyFactory(ticket=article, text=f"*{number}*", is_useful=True)
+    html = client.get(article.get_article_url()).content.decode()
+    assert "<em>0</em>" in html
+    assert "<code>*1*</code>" in html
+
+
 @pytest.mark.parametrize("slug", ["", "/wrong", "/why-does-my-loop", "/%00"])
 def test_another_address_leads_to_the_right_one(client, article, slug):
     response = client.get(f"/knowledge/{article.pk}{slug}/")

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from mentorbook.markdown import render_each
 from mentorbook.pages import back, paginate
 from tickets import actions
 from tickets.articles import as_row, bookmarked_by, browsed, marks_of
@@ -66,13 +67,15 @@ def article(request, pk, slug=""):
         return redirect(get_object_or_404(Ticket.objects.visible_to(request.user), pk=pk))
     if slug != ticket.slug:
         return redirect(ticket.get_article_url(), permanent=True)
-    useful = ticket.replies.public().select_related("author").prefetch_related("attachments")
+    useful = list(ticket.replies.public().select_related("author").prefetch_related("attachments")[:MAX_IN_ARTICLE])
+    for reply, html in zip(useful, render_each((reply.text for reply in useful), top=3), strict=True):
+        reply.html = html
     return render(
         request,
         "tickets/article.html",
         {
             "ticket": ticket,
-            "replies": useful[:MAX_IN_ARTICLE],
+            "replies": useful,
             "related": related_articles(ticket, rows=Ticket.objects.readable_by(request.user).only("title")),
             "canonical": settings.BASE_URL + ticket.get_article_url(),
             "is_own": ticket.is_asked_by(request.user) or ticket.is_mentored_by(request.user),
