@@ -68,7 +68,8 @@ class ApiWorld(World):
 def quiet(monkeypatch):
     """Without a line in the log for every refusal, and without the test client's record of every template."""
     monkeypatch.setattr("django.test.client.store_rendered_templates", lambda *args, **kwargs: None)
-    monkeypatch.setattr(logging.getLogger("django.request"), "level", logging.ERROR)
+    # A filter, because a logger remembers what its level let through, and would go on after it is set back.
+    monkeypatch.setattr(logging.getLogger("django.request"), "filters", [lambda line: line.levelno >= logging.ERROR])
 
 
 def description() -> dict:
