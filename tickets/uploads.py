@@ -249,8 +249,8 @@ def safe_name(name: str) -> str:
     name = unicodedata.normalize("NFC", str(name)).replace("\\", "/").rpartition("/")[2]
     name = " ".join("".join(character for character in name if is_printable(character)).split())
     name = name.rstrip(". ").lstrip(" ")
-    if not name.strip("."):
-        return gettext("file")
+    if all(character == "." or unicodedata.category(character)[0] in "CMZ" for character in name):
+        return gettext("file")  # nobody would see anything of it
     stem, extension = split_name(name)
     return join_name(stem, extension)
 

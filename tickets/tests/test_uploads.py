@@ -356,6 +356,11 @@ def test_an_added_ending_survives_a_long_name(content, ending):
     assert name.endswith(ending)
 
 
+@pytest.mark.parametrize("name", ["", "..", " ", "\u200c", "\u200d.", "\u0301", "\U000e0041", "a/\u200c"])
+def test_a_name_of_which_nothing_can_be_seen_is_file(name):
+    assert safe_name(name) == "file"
+
+
 @hypothesis_settings(max_examples=500, deadline=None)
 @given(st.text(max_size=150))
 def test_any_name_becomes_one_that_can_be_shown_and_sent(name):
