@@ -175,13 +175,14 @@ class World:
                 ),
             }
         else:
+            place = {"mentor": mentor, "student": someone, "date": times["starts_at"].date()}
+            if WaitingListEntry.objects.filter(**place, duration_minutes=self.minutes).exists():
+                return  # nobody waits twice for the same day
             row |= {
                 "student": someone,
                 "expires_at": lapses,
                 "entry": WaitingListEntry.objects.create(
-                    mentor=mentor,
-                    student=someone,
-                    date=times["starts_at"].date(),
+                    **place,
                     timezone="UTC",
                     since=times["starts_at"],
                     until=times["ends_at"],
