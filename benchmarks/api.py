@@ -163,7 +163,7 @@ def _bookings():
         User.objects.filter(pk__in=[person.pk for person in people]).update(is_active=False)
     found = Appointment.objects.count() - before
     assert found == WARM_UP + BOOKINGS + len(pairs), f"{found} sessions are there"
-    assert len(pairs) >= BOOKINGS / 2, f"only {len(pairs)} bookings could be replayed"
+    assert len(pairs) >= BOOKINGS / 4, f"only {len(pairs)} bookings could be replayed"
     ours, bare, statements = (sum(pair[column] for pair in pairs) for column in range(3))
     what = (
         f"API: a booking ({statements / len(pairs):.0f} SQL statements; bare they take {100 * bare / ours:.0f} % of it)"
