@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.actions import create_personal_token, start_session
+from mentorbook.errors import Refused
 
 _numbers = itertools.count(1)
 
@@ -38,3 +39,13 @@ def told(response):
     if response.status_code >= 400:
         return response.status_code, answer["code"]
     return response.status_code, answer
+
+
+def refusals_in(*modules):
+    """Every kind of refusal that is written in one of `modules` (or below it), however it is derived; none of tests."""
+    found, todo = set(), [Refused]
+    while todo:
+        kinds = todo.pop().__subclasses__()
+        todo += kinds
+        found |= {kind for kind in kinds if kind.__module__.startswith(modules) and ".tests." not in kind.__module__}
+    return found

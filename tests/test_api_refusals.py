@@ -69,7 +69,7 @@ from mentors.models import MentorProfile, Tag
 from mentors.tests.factories import TagFactory
 from notifications import actions as telling
 from notifications.models import Notification, OutgoingEmail
-from tests.programs import ask, told
+from tests.programs import ask, refusals_in, told
 from tickets.tests.factories import TicketFactory
 from wallets.actions import (
     IdempotencyMismatch,
@@ -793,23 +793,13 @@ NOT_HERE = {
 APPS = ("accounts", "wallets", "mentors", "feedback", "notifications")
 
 
-def refusals_of_apps():
-    found, todo = set(), [Refused]
-    while todo:
-        for refusal in todo.pop().__subclasses__():
-            todo.append(refusal)
-            if refusal.__module__.split(".")[0] in APPS and ".tests." not in refusal.__module__:
-                found.add(refusal)
-    return found
-
-
 def test_every_refusal_of_these_apps_is_in_the_table_or_says_why_not():
     for app in APPS:
         for module in walk_packages(import_module(app).__path__, f"{app}."):
             if ".tests" not in module.name and ".management" not in module.name:
                 import_module(module.name)
     in_table = {row.refusal for row in REFUSALS} - {NotAllowed}
-    assert in_table | set(NOT_HERE) == refusals_of_apps()
+    assert in_table | set(NOT_HERE) == refusals_in(*(f"{app}." for app in APPS))
     assert not in_table & set(NOT_HERE)
 
 

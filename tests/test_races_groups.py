@@ -119,7 +119,7 @@ def test_a_group_that_is_handed_over_while_its_new_owner_leaves_has_an_owner_who
     for _round in range(5):
         ann, sam = UserFactory.create_batch(2)
         group = make_group(ann, sam)
-        at_once([lambda: hand_over_group(group, to=sam, by=ann), lambda: leave_group(group, by=sam)])  # noqa: B023
+        at_once([lambda: hand_over_group(group, to=sam, by=ann), lambda: leave_group(group, by=sam)])  # noqa: B023  run in this round
         group.refresh_from_db()
         assert group.memberships.filter(user=group.owner).exists()
 

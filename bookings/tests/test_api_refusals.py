@@ -84,7 +84,7 @@ from bookings.tests.factories import (
 from mentorbook.errors import NotAllowed, Refused
 from mentors.models import MentorProfile
 from mentors.tests.factories import MentorProfileFactory
-from tests.programs import ask, told
+from tests.programs import ask, refusals_in, told
 from tickets.tests.factories import TicketFactory
 from wallets.actions import IdempotencyMismatch, NotEnoughPoints, contribute_points, wallet_of
 from wallets.models import Transaction
@@ -988,19 +988,10 @@ NOT_HERE = {
 }
 
 
-def refusals_of_bookings():
-    found, todo = set(), [Refused]
-    while todo:
-        for refusal in todo.pop().__subclasses__():
-            todo.append(refusal)
-            if refusal.__module__.startswith(f"{bookings.actions.__name__}."):
-                found.add(refusal.__name__)
-    return found
-
-
 def test_every_refusal_of_bookings_is_in_the_table_or_says_why_not():
     in_table = {row.refusal.__name__ for row in REFUSALS}
-    assert (in_table & refusals_of_bookings()) | set(NOT_HERE) == refusals_of_bookings()
+    known = {refusal.__name__ for refusal in refusals_in(f"{bookings.actions.__name__}.")}
+    assert (in_table & known) | set(NOT_HERE) == known
     assert not in_table & set(NOT_HERE)
 
 

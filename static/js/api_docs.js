@@ -6,7 +6,7 @@
   new MutationObserver(follow).observe(root, { attributeFilter: ["data-bs-theme"] });
   follow();
 
-  const settings = JSON.parse(document.getElementById("swagger-settings").textContent);
+  const settings = JSON.parse(document.getElementById("swagger-ui").dataset.settings);
   SwaggerUIBundle({
     ...settings,
     dom_id: "#swagger-ui",

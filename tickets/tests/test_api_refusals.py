@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from mentorbook.errors import NotAllowed, Refused
 from mentors.tests.factories import MentorProfileFactory
-from tests.programs import ask
+from tests.programs import ask, refusals_in
 from tickets import actions
 from tickets.actions.attachments import QuotaReached, TooManyFiles
 from tickets.actions.states import WrongState
@@ -208,13 +208,7 @@ def test_the_page_and_the_api_refuse_alike(client, scene, case):
 def test_every_refusal_of_the_actions_has_a_case_or_a_reason():
     for module in iter_modules(actions.__path__, f"{actions.__name__}."):
         import_module(module.name)
-    known = {refusal for refusal in subclasses(Refused) if refusal.__module__.startswith(f"{actions.__name__}.")}
+    known = refusals_in(f"{actions.__name__}.")
     tried = {case.refusal for case in CASES} - {NotAllowed}
     assert tried | set(ELSEWHERE) == known
     assert not tried & set(ELSEWHERE)
-
-
-def subclasses(of):
-    for each in of.__subclasses__():
-        yield each
-        yield from subclasses(each)
